@@ -1,0 +1,1 @@
+"""What the ecosystem says: anchors, signed directories, shared and private parameters."""

@@ -1,0 +1,1 @@
+"""Loops that keep what we know fresh, one per file."""

@@ -1,0 +1,1 @@
+"""Evidence kept: records, stores, group commit, timestamps."""

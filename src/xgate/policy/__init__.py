@@ -1,0 +1,1 @@
+"""May it pass, and where to? Pure decisions over what is known."""

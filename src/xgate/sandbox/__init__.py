@@ -1,0 +1,1 @@
+"""A whole country on loopback: certificate authority, configuration source, servers, services."""

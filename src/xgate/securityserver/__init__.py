@@ -1,0 +1,1 @@
+"""The member's server: client proxy and server proxy."""

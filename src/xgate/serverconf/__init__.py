@@ -1,0 +1,1 @@
+"""What this server says: its clients, their services, and who may call them."""

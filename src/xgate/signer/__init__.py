@@ -1,0 +1,1 @@
+"""Keys and signatures: tokens, the ring of usable keys, merged signing."""

@@ -1,0 +1,1 @@
+"""Is it genuine? Certificates, OCSP, seals, hash chains, signatures, timestamps, containers."""
