@@ -1,0 +1,80 @@
+"""May this client call this service? Deny by default.
+
+The rule: the checks stand in the order of the reference's provider side (pipeline 8, rows 12-15):
+the service exists, speaks the request's protocol, the client has a right to it, it is switched on.
+A right covers exactly its subject: a member's right does not cover its subsystems, nor the other
+way round (pipeline 8, rest-protocol 8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xgate.errors import Fault
+from xgate.ids import ClientId, GlobalGroupId, LocalGroupId, ServiceId
+from xgate.policy.world import World
+from xgate.serverconf.model import Client, Protocol, Right, Service
+from xgate.wire.rest_path import decode_service_path, endpoint_matches
+
+__all__ = ["Endpoint", "check_access"]
+
+Endpoint = tuple[str, str]
+"""Verb and raw service path of a REST request."""
+
+
+def check_access(
+    world: World, client: ClientId, service: ServiceId, endpoint: Endpoint | None
+) -> Service:
+    """The service that ``client`` may call now; ``endpoint`` is None for SOAP.
+
+    :raises Fault: ``unknown_service``, ``service_type``, ``access_denied``, ``service_disabled``.
+    """
+    found = world.serverconf.find_service(service)
+    if found is None:
+        raise Fault("unknown_service", f"Unknown service: {service}")
+    _check_protocol(found, Protocol.SOAP if endpoint is None else Protocol.REST)
+    provider = world.serverconf.clients[service.client]
+    if not _allowed(world, provider, client, service.service_code, endpoint):
+        raise Fault("access_denied", f"Request is not allowed: {service}")
+    if found.disabled is not None:
+        raise Fault("service_disabled", f"Service {service} is disabled: {found.disabled}")
+    return found
+
+
+def _check_protocol(service: Service, spoken: Protocol) -> None:
+    if service.protocol is spoken:
+        return
+    raise Fault(
+        "service_type",
+        f"Service is a {service.protocol} service and cannot be called using {spoken} interface",
+    )
+
+
+def _allowed(
+    world: World, provider: Client, client: ClientId, code: str, endpoint: Endpoint | None
+) -> bool:
+    matches = _matcher(endpoint)
+    return any(
+        right.service_code == code and matches(right) and _covers(world, provider, right, client)
+        for right in provider.rights
+    )
+
+
+def _matcher(endpoint: Endpoint | None) -> Callable[[Right], bool]:
+    if endpoint is None:
+        return lambda right: right.whole_service
+    verb, path = endpoint
+    decoded = decode_service_path(path)  # None: nothing narrower than the whole service may match
+    if decoded is None:
+        return lambda right: right.whole_service
+    return lambda right: endpoint_matches(right.method, right.path, verb, decoded)
+
+
+def _covers(world: World, provider: Client, right: Right, client: ClientId) -> bool:
+    match right.subject:
+        case ClientId():
+            return right.subject == client
+        case LocalGroupId(group_code=code):
+            return client in provider.groups.get(code, frozenset())
+        case GlobalGroupId():
+            return world.globalconf.is_in_group(client, right.subject)
