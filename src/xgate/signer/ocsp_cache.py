@@ -1,0 +1,56 @@
+"""OCSP responses at hand: our own certificates', and those that peers showed us.
+
+The rule: kept by SHA-1 of the certificate (the reference's key on port 5577); what is handed out was
+verified for its use now, with the parameters of now (ocsp-tls-certs 6, 7, trap 12). Bounded: peers'
+entries leave in the order they came.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime
+
+from xgate.errors import Fault
+from xgate.trust.anchors import ApprovedCa, Trust
+from xgate.trust.certificate import Certificate
+from xgate.trust.ocsp import OcspResponse, verify_ocsp
+
+__all__ = ["OcspCache"]
+
+
+class OcspCache:
+    """In memory, for one process; only the event loop's thread changes it."""
+
+    def __init__(self, limit: int = 10_000) -> None:
+        """:param limit: how many responses are kept; the oldest goes first."""
+        self._limit = limit
+        self._by_sha1: OrderedDict[str, bytes] = OrderedDict()
+
+    def find(self, sha1: str) -> bytes | None:
+        """The DER response for the certificate with this SHA-1 (lower-case hex), or None."""
+        return self._by_sha1.get(sha1)
+
+    def put(self, certificate: Certificate, response: bytes) -> None:
+        """Keep a response; the caller has verified it."""
+        self._by_sha1[certificate.sha1] = response
+        self._by_sha1.move_to_end(certificate.sha1)
+        while len(self._by_sha1) > self._limit:
+            self._by_sha1.popitem(last=False)
+
+    def usable(
+        self, certificate: Certificate, issuer: ApprovedCa, trust: Trust, now: datetime
+    ) -> bytes:
+        """The response that proves ``certificate`` good now.
+
+        :raises Fault: ``cert_validation`` or ``incorrect_validation_info``.
+        """
+        if not certificate.not_before <= now <= certificate.not_after:
+            raise Fault("cert_validation", "the certificate is not within its validity period")
+        der = self.find(certificate.sha1)
+        if der is None:
+            raise Fault(
+                "incorrect_validation_info",
+                f"no OCSP response for certificate {certificate.serial} has been obtained yet",
+            )
+        verify_ocsp(OcspResponse.load(der), certificate, issuer, trust, now)
+        return der
