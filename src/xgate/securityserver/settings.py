@@ -1,0 +1,262 @@
+"""The settings file of a security server (TOML) and what it means.
+
+The rule: every key is known or refused by name, with a suggestion; every relative path counts from
+the file's own folder; nothing is opened here. Ports and binds default to the reference's
+(pipeline 1).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from xgate.errors import Fault
+from xgate.ids import ClientId, ServerId
+
+__all__ = [
+    "AllowSettings",
+    "ClientSettings",
+    "GlobalconfSettings",
+    "GroupSettings",
+    "KeysSettings",
+    "LimitSettings",
+    "ListenSettings",
+    "MessagelogSettings",
+    "PeerSettings",
+    "ServiceSettings",
+    "Settings",
+    "SettingsError",
+    "TimestampSettings",
+    "TlsSettings",
+    "load_settings",
+]
+
+
+class SettingsError(Exception):
+    """The settings file cannot be used; the text names the place, the cause and the mend."""
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    pass
+
+
+class ListenSettings(_Section, frozen=True):
+    """Where this server listens; port 0 takes a free one, None leaves a listener out."""
+
+    client_host: str = "0.0.0.0"  # noqa: S104  the reference's default bind
+    client_http_port: int | None = 8080
+    client_https_port: int | None = 8443
+    server_host: str = "0.0.0.0"  # noqa: S104  the reference's default bind
+    server_port: int | None = 5500
+    ocsp_host: str = "0.0.0.0"  # noqa: S104  the reference's default bind
+    ocsp_port: int | None = 5577
+
+
+class PeerSettings(_Section, frozen=True):
+    """How other security servers are reached.
+
+    :param keep_alive: reuse connections where the peer allows it, and allow it to peers.
+    :param hosts: names and the addresses to use for them before the resolver is asked.
+    :param min_client_version: oldest X-Road version served; empty: any.
+    """
+
+    server_port: int = 5500
+    ocsp_port: int = 5577
+    connect_timeout: float = 30.0
+    keep_alive: bool = True
+    hosts: dict[str, str] = {}
+    min_client_version: str = ""
+
+
+class GlobalconfSettings(_Section, frozen=True):
+    """Where the global configuration comes from.
+
+    :param use: ``published``: an anchor and a copy of what the source publishes; ``disk``: the
+        reference client's own folder; ``http``: an anchor, downloaded from its source.
+    """
+
+    use: Literal["published", "disk", "http"] = "http"
+    anchor: str = "configuration-anchor.xml"
+    directory: str = "globalconf"
+    refresh_seconds: float = 60.0
+
+
+class KeysSettings(_Section, frozen=True):
+    """The key store, and where its PIN is read from (one of the two)."""
+
+    store: str = "keys.xgate"
+    pin_file: str = ""
+    pin_env: str = ""
+
+
+class TlsSettings(_Section, frozen=True):
+    """This server's certificate towards information systems (PEM); empty: one is made at start."""
+
+    certificate: str = ""
+    key: str = ""
+
+
+class TimestampSettings(_Section, frozen=True):
+    """Timestamping of logged messages.
+
+    :param services: URLs in order of preference; empty: those of the global configuration.
+    :param interval_seconds: how often what is unstamped is stamped; 0: what the global configuration says.
+    """
+
+    services: tuple[str, ...] = ()
+    interval_seconds: float = 0.0
+    batch: int = 10_000
+
+
+class MessagelogSettings(_Section, frozen=True):
+    """Where messages are logged."""
+
+    use: Literal["sqlite"] = "sqlite"
+    path: str = "messagelog.sqlite"
+    max_body_bytes: int = 10 << 20
+    timestamping: TimestampSettings = TimestampSettings()
+
+
+class LimitSettings(_Section, frozen=True):
+    """What one message, one connection and one peer may take."""
+
+    soap_bytes: int = 10 << 20
+    connections: int = 5000
+    connections_per_address: int = 1000
+    idle_seconds: float = 30.0
+    head_seconds: float = 30.0
+    drain_seconds: float = 20.0
+
+
+class AllowSettings(_Section, frozen=True):
+    """One right. ``subject`` is a client, ``group:INST/CODE`` or ``local:CODE``."""
+
+    subject: str
+    method: str = "*"
+    path: str = "**"
+
+
+class ServiceSettings(_Section, frozen=True):
+    """One service of a client."""
+
+    code: str
+    url: str
+    type: Literal["REST", "SOAP"] = "REST"
+    version: str | None = None
+    timeout_seconds: float = 60.0
+    verify_tls: bool = True
+    disabled: str | None = None
+    allow: tuple[str | AllowSettings, ...] = ()
+
+
+class GroupSettings(_Section, frozen=True):
+    """A local group of a client."""
+
+    code: str
+    members: tuple[str, ...] = ()
+
+
+class ClientSettings(_Section, frozen=True):
+    """A member or subsystem registered on this server."""
+
+    id: str
+    authentication: Literal["NOSSL", "SSLNOAUTH", "SSLAUTH"] = "SSLAUTH"
+    certificates: tuple[str, ...] = ()
+    service: tuple[ServiceSettings, ...] = ()
+    group: tuple[GroupSettings, ...] = ()
+
+
+class Settings(_Section, frozen=True):
+    """The whole file. ``folder`` is where it lies; it is not a key of the file."""
+
+    server: str
+    listen: ListenSettings = ListenSettings()
+    peers: PeerSettings = PeerSettings()
+    globalconf: GlobalconfSettings = GlobalconfSettings()
+    keys: KeysSettings = KeysSettings()
+    tls: TlsSettings = TlsSettings()
+    messagelog: MessagelogSettings = MessagelogSettings()
+    limits: LimitSettings = LimitSettings()
+    client: tuple[ClientSettings, ...] = ()
+
+    @property
+    def server_id(self) -> ServerId:
+        """The identifier in ``server``, checked when the file was loaded."""
+        instance, member_class, member_code, code = self.server.split("/")
+        return ServerId(ClientId(instance, member_class, member_code), code)
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check a settings file.
+
+    :raises SettingsError: it cannot be read, is not TOML, or says something unknown or impossible.
+    """
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise SettingsError(f"Cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    try:
+        settings = msgspec.convert(table, Settings)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{path}: {_explain(str(error), table)}") from None
+    _check_server(path, settings)
+    return settings
+
+
+def _check_server(path: Path, settings: Settings) -> None:
+    try:
+        _ = settings.server_id
+    except (ValueError, Fault):
+        raise SettingsError(
+            f"{path}: server = {settings.server!r} is not INSTANCE/CLASS/MEMBER/SERVERCODE"
+        ) from None
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`(?: - at `\$(?P<at>.*)`)?")
+
+
+def _explain(text: str, table: dict[str, Any]) -> str:
+    """The validation error in words; for an unknown key, with the nearest known one."""
+    match = _UNKNOWN.fullmatch(text)
+    if match is None:
+        return text
+    place = (match["at"] or "").strip(".")
+    section = _section_at(place)
+    known = [] if section is None else list(section.__struct_encode_fields__)
+    near = difflib.get_close_matches(match["name"], known, n=1)
+    where = f"[{re.sub(r'\\[[^]]*\\]', '', place)}] " if place else ""
+    hint = f"did you mean '{near[0]}'?" if near else "known here: " + ", ".join(known)
+    return f"{where}unknown key '{match['name']}'; {hint}"
+
+
+def _section_at(place: str) -> type[_Section] | None:
+    section: type[_Section] = Settings
+    for name in re.sub(r"\[[^]]*\]", "", place).split("."):
+        if not name:
+            continue
+        section = _SECTIONS.get((section, name), section)
+    return section
+
+
+_SECTIONS: dict[tuple[type[_Section], str], type[_Section]] = {
+    (Settings, "listen"): ListenSettings,
+    (Settings, "peers"): PeerSettings,
+    (Settings, "globalconf"): GlobalconfSettings,
+    (Settings, "keys"): KeysSettings,
+    (Settings, "tls"): TlsSettings,
+    (Settings, "messagelog"): MessagelogSettings,
+    (MessagelogSettings, "timestamping"): TimestampSettings,
+    (Settings, "limits"): LimitSettings,
+    (Settings, "client"): ClientSettings,
+    (ClientSettings, "service"): ServiceSettings,
+    (ClientSettings, "group"): GroupSettings,
+    (ServiceSettings, "allow"): AllowSettings,
+}
