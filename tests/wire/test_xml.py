@@ -1,0 +1,235 @@
+"""The one door for XML: what it lets in, what it refuses, and that both readers agree."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from xgate.errors import Fault
+from xgate.wire.xml import parse, scan
+
+BOMB = (
+    b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxxxxxxxx"><!ENTITY y "&x;&x;&x;&x;&x;&x;&x;&x;">]><a>&y;</a>'
+)
+
+
+class Notes:
+    """A scanner that writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[object, ...]] = []
+
+    def start(self, name: str, attributes: dict[str, str], offset: int) -> None:
+        self.heard.append(("start", name, attributes, offset))
+
+    def end(self, name: str, offset: int) -> None:
+        self.heard.append(("end", name, offset))
+
+    def text(self, text: str) -> None:
+        self.heard.append(("text", text))
+
+
+def heard(data: bytes, encoding: str | None = None) -> list[tuple[object, ...]]:
+    notes = Notes()
+    scan(data, notes, encoding=encoding)
+    return notes.heard
+
+
+def test_a_tree_keeps_comments_and_instructions() -> None:
+    root = parse(b"<!-- a --><?b c?><d><!-- e --><?f?></d>")
+    assert etree.tostring(root.getroottree()) == b"<!-- a --><?b c?><d><!-- e --><?f?></d>"
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ("<a>õ</a>".encode(), "õ"),
+        (b"\xef\xbb\xbf" + "<a>õ</a>".encode(), "õ"),
+        (b"\xef\xbb\xbf<?xml version='1.0' encoding='UTF-8'?>" + "<a>õ</a>".encode(), "õ"),
+        ('<?xml version="1.0" encoding="ISO-8859-1"?><a>õ</a>'.encode("latin-1"), "õ"),
+        ('<?xml version="1.0" encoding="iso-8859-15"?><a>€</a>'.encode("iso-8859-15"), "€"),
+        (b'<?xml version="1.0" encoding="US-ASCII" standalone="yes" ?>\n<a>&#245;</a>', "õ"),
+    ],
+)
+def test_encodings_a_tree_is_built_from(document: bytes, text: str) -> None:
+    assert parse(document).text == text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"   ",
+        b"<a>",
+        b"<a></b>",
+        b"<a/><b/>",
+        b"text",
+        b"<a b='1' b='2'/>",
+        b"<x:a/>",
+        b"<a xmlns:x='u' xmlns:y='u' x:b='1' y:b='2'/>",
+        b"<a>&unknown;</a>",
+        b"<!DOCTYPE a><a/>",
+        b"\xef\xbb\xbf \n<!-- --><?p?> <!DOCTYPE a><a/>",
+        BOMB,
+        b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
+        b'<!DOCTYPE a SYSTEM "http://127.0.0.1:1/x.dtd"><a/>',
+        b"<!-- never closed",
+        b"<?never closed",
+        b"<!-->-->",
+        b"<a>\xff</a>",
+        b"<a>\x00</a>",
+        b"<a>&#0;</a>",
+        "<a/>".encode("utf-7") + b"+",
+        b"<a/>\x00<!DOCTYPE a>",
+        b'<?xml version="1.0" encoding="UTF-7"?><a/>',
+        b'<?xml version="1.0" encoding="no-such-thing"?><a/>',
+        b"<a>" * 101 + b"</a>" * 101,
+    ],
+)
+def test_both_readers_refuse(document: bytes) -> None:
+    with pytest.raises(Fault) as tree:
+        parse(document)
+    with pytest.raises(Fault) as events:
+        heard(document)
+    assert (tree.value.code, events.value.code) == ("invalid_xml", "invalid_xml")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "<a/>".encode("utf-16"),
+        "<a/>".encode("utf-16-le"),
+        "<a/>".encode("utf-16-be"),
+        b'<?xml version="1.0" encoding="UTF-16"?><a/>',
+        b'<?xml version="1.0" encoding="EBCDIC-CP-US"?><a/>',
+        b'<?xml version="1.1"?><a/>',
+        b'<?xml encoding="UTF-8"?><a/>',
+        b'\xef\xbb\xbf<?xml version="1.0" encoding="ISO-8859-1"?><a/>',
+        b"<a>" + b"<b/>" * 1_000_001 + b"</a>",
+    ],
+    ids=range(9),
+)
+def test_a_tree_is_not_built_from(document: bytes) -> None:
+    with pytest.raises(Fault, match="invalid_xml"):
+        parse(document)
+
+
+def test_a_hundred_levels_are_fine() -> None:
+    document = b"<a>" * 100 + b"</a>" * 100
+    assert parse(document).tag == "a"
+    assert len(heard(document)) == 200
+
+
+def test_size_is_bounded() -> None:
+    assert parse(b"<a/>", limit=4).tag == "a"
+    with pytest.raises(Fault, match="larger than 3 bytes"):
+        parse(b"<a/>", limit=3)
+    with pytest.raises(Fault, match="larger than 3 bytes"):
+        scan(b"<a/>", Notes(), limit=3)
+
+
+def test_events_carry_names_and_places() -> None:
+    document = b"\xef\xbb\xbf<p:a xmlns:p='u' p:c='1' d='2'>x<b xmlns='v'/>y</p:a >"
+    assert heard(document) == [
+        ("start", "{u}a", {"{u}c": "1", "d": "2"}, document.index(b"<p:a")),
+        ("text", "x"),
+        ("start", "{v}b", {}, document.index(b"<b")),
+        ("end", "{v}b", document.index(b"/>") + 2),
+        ("text", "y"),
+        ("end", "{u}a", document.index(b"</p:a")),
+    ]
+
+
+@pytest.mark.parametrize("name", ["utf-16", "utf-16-le", "utf-16-be", "iso-8859-4", "cp1257"])
+def test_places_count_octets_in_every_encoding(name: str) -> None:
+    declared = {"cp1257": "windows-1257", "iso-8859-4": "ISO-8859-4"}.get(name, "UTF-16")
+    document = f'<?xml version="1.0" encoding="{declared}"?><!-- š --><a>ž</a>'.encode(name)
+    start, text, end = heard(document)
+    mark = "<a>".encode(name).removeprefix(b"\xff\xfe")
+    assert start == ("start", "a", {}, document.index(mark))
+    assert text == ("text", "ž")
+    assert end[2] == start[3] + len(mark) + len("ž".encode(name).removeprefix(b"\xff\xfe"))
+
+
+def test_a_charset_overrides_the_declaration() -> None:
+    document = b'<?xml version="1.0" encoding="ISO-8859-1"?><a>\xc3\xb5</a>'
+    assert ("text", "õ") in heard(document, "utf-8")
+    assert ("text", "õ") in heard("<a>õ</a>".encode("utf-16-le"), "UTF-16LE")
+    assert ("text", "õ") in heard(b"\xef\xbb\xbf<a>\xc3\xb5</a>", "UTF-8")
+    with pytest.raises(Fault, match="encoding rot13 is not supported"):
+        heard(b"<a/>", "rot13")
+
+
+@pytest.mark.parametrize(
+    ("name", "given_encoding"),
+    [
+        ("utf-16", None),
+        ("utf-16-be", None),
+        ("utf-16-le", "UTF-16LE"),
+        ("utf-16-be", "UTF-16"),
+        ("ascii", "UTF-8"),
+    ],
+)
+def test_a_doctype_hides_in_no_encoding(name: str, given_encoding: str | None) -> None:
+    document = ("<!-- x -->\n" + BOMB.decode()).encode(name)
+    with pytest.raises(Fault, match="document type"):
+        heard(document, given_encoding)
+
+
+def test_the_words_doctype_in_content_are_only_words() -> None:
+    document = b"<a><![CDATA[<!DOCTYPE html><html/>]]></a>"
+    assert parse(document).text == "<!DOCTYPE html><html/>"
+    assert ("text", "<!DOCTYPE html><html/>") in heard(document)
+
+
+def test_the_handlers_own_fault_passes_as_it_is() -> None:
+    class Picky(Notes):
+        def start(self, name: str, attributes: dict[str, str], offset: int) -> None:
+            raise Fault("duplicate_header_field", name)
+
+    with pytest.raises(Fault, match="duplicate_header_field: a"):
+        scan(b"<a><b></a>", Picky())
+    with pytest.raises(Fault, match="invalid_soap"):
+        scan(b"<a>", Notes(), code="invalid_soap")
+
+
+markup = st.lists(
+    st.sampled_from(
+        (
+            *("<a>", "</a>", "<b c='d'/>", "<!--", "-->", "<?x", "?>", "<!DOCTYPE a>", "&amp;"),
+            *("&x;", "<![CDATA[", "]]>", "<?xml version='1.0'?>", "\ufeff", "õ", " ", "\0"),
+            *("x:", "<", ">"),
+        )
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(markup, st.sampled_from(["utf-8", "utf-16", "utf-16-be", "utf-16-le"]))
+@settings(max_examples=100, deadline=None)
+def test_garbage_meets_only_faults_and_what_is_a_tree_is_also_events(text: str, name: str) -> None:
+    data = text.encode(name)
+    try:
+        root = parse(data)
+    except Fault:
+        root = None
+    try:
+        events = heard(data)
+    except Fault:
+        events = None
+    if root is not None:
+        assert events is not None
+        starts = [event[1] for event in events if event[0] == "start"]
+        assert starts == [element.tag for element in root.iter(etree.Element)]
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_any_octets_meet_only_faults(data: bytes) -> None:
+    for read in (parse, heard):
+        with suppress(Fault):
+            read(data)
