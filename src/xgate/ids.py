@@ -1,8 +1,8 @@
 """Identifiers of members, subsystems, services, servers and groups, and their text and URL forms.
 
 The rule: an identifier is a frozen value compared exactly and by case; no part is trimmed, and no
-part of it is blank. The XML form lives in ``wire.names``. Sources: soap-protocol 2, globalconf 4,
-rest-protocol 1 and 2.
+part of it is blank (but a service version may be, as the reference has it). The XML form lives in
+``wire.names``. Sources: soap-protocol 2 and 5, globalconf 4, rest-protocol 1 and 2.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ __all__ = [
     "ClientId",
     "GlobalGroupId",
     "LocalGroupId",
+    "RepresentedParty",
     "ServerId",
     "ServiceId",
     "Subject",
     "decode_segment",
     "encode_segment",
     "parse_client",
+    "parse_represented_party",
     "parse_server",
     "parse_service",
+    "parse_short_client",
+    "parse_short_server",
 ]
 
 
@@ -33,8 +37,8 @@ class _Id(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             part = getattr(self, name)
-            if isinstance(part, str) and not part.strip():
-                raise Fault("internal_error", f"'{_XML_NAMES.get(name, name)}' must not be blank")
+            if isinstance(part, str) and not part.strip() and name != "service_version":
+                raise Fault("internal_error", f"'{_XML_NAMES[name]}' must not be blank")
 
 
 class ClientId(_Id, frozen=True):
@@ -78,7 +82,7 @@ class ClientId(_Id, frozen=True):
 
 
 class ServiceId(_Id, frozen=True):
-    """A service of a client; ``service_version`` exists only in SOAP."""
+    """A service of a client; ``service_version`` exists only in SOAP, and "" is not None."""
 
     client: ClientId
     service_code: str
@@ -138,6 +142,16 @@ class LocalGroupId(_Id, frozen=True):
         return f"LOCALGROUP:{self.group_code}"
 
 
+class RepresentedParty(msgspec.Struct, frozen=True):
+    """Whom a client acts for, in its own words: nothing is looked up, parts may be empty."""
+
+    party_class: str | None
+    party_code: str | None
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.party_class, self.party_code) if part is not None)
+
+
 Subject = ClientId | GlobalGroupId | LocalGroupId
 """Whom an access right can be given to."""
 
@@ -147,14 +161,16 @@ _XML_NAMES = {
     "member_code": "memberCode",
     "subsystem_code": "subsystemCode",
     "service_code": "serviceCode",
-    "service_version": "serviceVersion",
     "server_code": "serverCode",
     "group_code": "groupCode",
 }
 
 
 def encode_segment(text: str) -> str:
-    """Percent-encode one piece of an identifier as UTF-8; RFC 3986 ``pchar`` stays as it is."""
+    """Percent-encode one piece of an identifier as UTF-8; RFC 3986 ``pchar`` stays as it is.
+
+    :raises Fault: ``internal_error`` for text that is not Unicode (a lone surrogate).
+    """
     return "".join(c if c in _PCHAR else _escape(c) for c in text)
 
 
@@ -224,13 +240,55 @@ def parse_server(text: str) -> ServerId:
     return ServerId(ClientId(*owner), code)
 
 
-_PCHAR = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@")
+def parse_represented_party(text: str) -> RepresentedParty:
+    """Read ``[class/]code`` with percent-encoded pieces (``X-Road-Represented-Party``).
+
+    :raises Fault: ``internal_error`` ``Invalid RepresentedParty Id``, or as ``decode_segment``.
+    """
+    pieces = text.split("/")
+    if len(pieces) > 2:
+        _refuse("Invalid RepresentedParty Id")
+    *party_class, code = map(decode_segment, pieces)
+    return RepresentedParty(party_class[0] if party_class else None, code)
+
+
+def parse_short_client(text: str) -> ClientId:
+    """Read ``INST/CLASS/CODE[/SUB]`` as people write it in settings files: nothing is escaped.
+
+    A part that holds ``/`` itself has no short form.
+
+    :raises Fault: ``internal_error``, naming the text.
+    """
+    pieces = text.split("/")
+    if len(pieces) not in (3, 4):
+        _refuse(f"'{text}' is not INSTANCE/CLASS/CODE or INSTANCE/CLASS/CODE/SUBSYSTEM")
+    return ClientId(*pieces)
+
+
+def parse_short_server(text: str) -> ServerId:
+    """Read ``INST/CLASS/CODE/SERVER`` as people write it in settings files: nothing is escaped.
+
+    :raises Fault: ``internal_error``, naming the text.
+    """
+    pieces = text.split("/")
+    if len(pieces) != 4:
+        _refuse(f"'{text}' is not INSTANCE/CLASS/CODE/SERVER")
+    *owner, code = pieces
+    return ServerId(ClientId(*owner), code)
+
+
+_PCHAR = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@"
+)
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@]*")
 _HEX_PAIR = re.compile("[0-9A-Fa-f]{2}")
 
 
 def _escape(char: str) -> str:
-    return "".join(f"%{octet:02X}" for octet in char.encode())
+    try:
+        return "".join(f"%{octet:02X}" for octet in char.encode())
+    except UnicodeEncodeError:
+        _refuse("Identifier is not Unicode text")
 
 
 def _refuse(text: str) -> NoReturn:

@@ -1,0 +1,50 @@
+"""A refusal and the prefixes it collects on its way out."""
+
+from __future__ import annotations
+
+import pytest
+
+from xgate.errors import Fault, faults_under
+
+
+def test_prefixes_are_put_from_the_inside_out() -> None:
+    with (
+        pytest.raises(Fault) as refusal,
+        faults_under("server.serverproxy"),
+        faults_under("signature_verification"),
+    ):
+        raise Fault("invalid_hash_chain", "The chain is broken", detail="1-2", actor="x")
+    fault = refusal.value
+    assert fault.code == "server.serverproxy.signature_verification.invalid_hash_chain"
+    assert (fault.text, fault.detail, fault.actor) == ("The chain is broken", "1-2", "x")
+
+
+def test_a_prefix_is_not_put_twice() -> None:
+    fault = Fault("client.invalid_soap", "no")
+    assert fault.under("client") is fault
+    assert Fault("client", "no").under("client").code == "client"
+    assert Fault("clientish", "no").under("client").code == "client.clientish"
+
+
+def test_a_relayed_fault_keeps_its_code() -> None:
+    fault = Fault("soap:Server", "their words", raw=b"<Envelope/>")
+    with pytest.raises(Fault) as refusal, faults_under("server.clientproxy"):
+        raise fault
+    assert refusal.value is fault
+
+
+def test_the_first_cause_is_not_lost() -> None:
+    with pytest.raises(Fault) as refusal, faults_under("client"):
+        raise Fault("invalid_soap", "no")
+    cause = refusal.value.__cause__
+    assert isinstance(cause, Fault)
+    assert cause.code == "invalid_soap"
+
+
+def test_other_exceptions_pass_untouched() -> None:
+    with pytest.raises(KeyError), faults_under("client"):
+        raise KeyError("x")
+
+
+def test_a_refusal_says_its_code_and_its_text() -> None:
+    assert str(Fault("access_denied", "Not for you")) == "access_denied: Not for you"
