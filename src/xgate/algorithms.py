@@ -1,4 +1,4 @@
-"""The digest and signature algorithms of X-Road: their names, their URIs, and how to verify by them.
+"""The digest and signature algorithms of X-Road: their names, URIs, and how to verify by them.
 
 The rule: an algorithm is looked up here or it does not exist. Weak ones are readable only where a
 caller asks for them by name. Sources: signature 4, globalconf 3.4.
@@ -183,4 +183,6 @@ def ecdsa_der(raw: bytes, key_bits: int) -> bytes:
     size = (key_bits + 7) // 8
     if len(raw) != 2 * size:
         raise ValueError("the signature's length does not fit the curve")
-    return encode_dss_signature(int.from_bytes(raw[:size], "big"), int.from_bytes(raw[size:], "big"))
+    return encode_dss_signature(
+        int.from_bytes(raw[:size], "big"), int.from_bytes(raw[size:], "big")
+    )

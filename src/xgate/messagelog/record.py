@@ -1,7 +1,7 @@
 """One logged message: what is kept so that the exchange can be proven later.
 
-The rule: octets, never text: what was signed is what is stored (messagelog trap 6). Four records per
-exchange, two per server; the owner is our side's client (messagelog 1).
+The rule: octets, never text: what was signed is what is stored (messagelog trap 6). Four records
+per exchange, two per server; the owner is our side's client (messagelog 1).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Record(msgspec.Struct, frozen=True):
     :param query_id: SOAP ``id`` or ``X-Road-Id``, at most 255 characters.
     :param request_id: ``x-road-request-id`` of the exchange.
     :param message: the octets signed as ``/message.xml``.
-    :param attachments: the octets signed as ``/attachment1``...; None where only the digest is kept.
+    :param attachments: the octets signed as ``/attachment1``...; None where only a digest is kept.
     """
 
     time: datetime

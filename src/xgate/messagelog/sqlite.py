@@ -230,8 +230,7 @@ def _evidence(db: sqlite3.Connection, signature: bytes, chain_result: bytes | No
 
 def _replace_signature(db: sqlite3.Connection, number: int, document: bytes) -> None:
     (chain_result,) = db.execute(
-        "SELECT e.chain_result FROM record r JOIN evidence e ON e.id = r.evidence_id "
-        "WHERE r.id=?",
+        "SELECT e.chain_result FROM record r JOIN evidence e ON e.id = r.evidence_id WHERE r.id=?",
         (number,),
     ).fetchone()
     evidence = _evidence(db, document, chain_result)

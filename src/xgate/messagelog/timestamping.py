@@ -63,9 +63,7 @@ def write_order(records: Sequence[tuple[int, bytes]]) -> Order:
     return Order(request, chained.result, stamps, {})
 
 
-def fulfil(
-    order: Order, answer: bytes, trust: Trust, keep: Callable[..., None]
-) -> None:
+def fulfil(order: Order, answer: bytes, trust: Trust, keep: Callable[..., None]) -> None:
     """Verify a service's answer and hand the finished stamps to ``keep`` (``LogStore.stamp``).
 
     :raises Fault: the codes of messagelog 3.2; then nothing was kept.

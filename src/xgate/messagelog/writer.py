@@ -1,7 +1,7 @@
 """Logs messages durably: one writer, group commit.
 
-The rule: ``append`` returns only after the record is on the disk, so whoever releases a signature or
-an answer after it never acknowledges what could be lost. While one commit runs, what arrives
+The rule: ``append`` returns only after the record is on the disk, so whoever releases a signature
+or an answer after it never acknowledges what could be lost. While one commit runs, what arrives
 gathers and becomes the next commit (messagelog trap 1, pipeline 16 trap 12).
 """
 

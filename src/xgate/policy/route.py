@@ -32,9 +32,7 @@ def find_route(conf: GlobalConf, provider: ClientId, target: ServerId | None) ->
     """
     addresses = conf.provider_addresses(provider)
     if not addresses:
-        raise Fault(
-            "unknown_member", f'Could not find addresses for service provider "{provider}"'
-        )
+        raise Fault("unknown_member", f'Could not find addresses for service provider "{provider}"')
     if target is not None:
         addresses = (_target_address(conf, target, addresses),)
     return Route(provider, _in_service(conf, provider.instance, addresses, target))

@@ -1,6 +1,6 @@
 """What is known at one moment: the global configuration and this server's own, together.
 
-The rule: a message takes one World when it starts and keeps it to its end; keepers replace it whole.
+The rule: a message takes one World at its start and keeps it to its end; keepers replace it whole.
 """
 
 from __future__ import annotations

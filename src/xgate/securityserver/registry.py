@@ -1,7 +1,7 @@
 """From the settings file to what the server knows of itself (``ServerConf``).
 
-The rule: an identifier, a URL or a certificate that cannot be used is refused at start, by its place
-in the file; a client or service listed twice is refused too.
+The rule: an identifier, a URL or a certificate that cannot be used is refused at start, by its
+place in the file; a client or service listed twice is refused too.
 """
 
 from __future__ import annotations

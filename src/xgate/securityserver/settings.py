@@ -105,7 +105,8 @@ class TimestampSettings(_Section, frozen=True):
     """Timestamping of logged messages.
 
     :param services: URLs in order of preference; empty: those of the global configuration.
-    :param interval_seconds: how often what is unstamped is stamped; 0: what the global configuration says.
+    :param interval_seconds: how often what is unstamped is stamped; 0: as the global configuration
+        says.
     """
 
     services: tuple[str, ...] = ()
@@ -220,6 +221,7 @@ def _check_server(path: Path, settings: Settings) -> None:
         ) from None
 
 
+_INDEX = re.compile(r"\[[^]]*\]")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`(?: - at `\$(?P<at>.*)`)?")
 
 
@@ -232,14 +234,14 @@ def _explain(text: str, table: dict[str, Any]) -> str:
     section = _section_at(place)
     known = [] if section is None else list(section.__struct_encode_fields__)
     near = difflib.get_close_matches(match["name"], known, n=1)
-    where = f"[{re.sub(r'\\[[^]]*\\]', '', place)}] " if place else ""
+    where = f"[{_INDEX.sub('', place)}] " if place else ""
     hint = f"did you mean '{near[0]}'?" if near else "known here: " + ", ".join(known)
     return f"{where}unknown key '{match['name']}'; {hint}"
 
 
 def _section_at(place: str) -> type[_Section] | None:
     section: type[_Section] = Settings
-    for name in re.sub(r"\[[^]]*\]", "", place).split("."):
+    for name in _INDEX.sub("", place).split("."):
         if not name:
             continue
         section = _SECTIONS.get((section, name), section)

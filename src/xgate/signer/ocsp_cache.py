@@ -1,8 +1,8 @@
 """OCSP responses at hand: our own certificates', and those that peers showed us.
 
-The rule: kept by SHA-1 of the certificate (the reference's key on port 5577); what is handed out was
-verified for its use now, with the parameters of now (ocsp-tls-certs 6, 7, trap 12). Bounded: peers'
-entries leave in the order they came.
+The rule: kept by SHA-1 of the certificate (the reference's key on port 5577); what is handed out
+was verified for its use now, with the parameters of now (ocsp-tls-certs 6, 7, trap 12). Bounded:
+the oldest entries leave first.
 """
 
 from __future__ import annotations

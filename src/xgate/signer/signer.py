@@ -29,7 +29,7 @@ _CAP = 32  # natural batches of 8 to 32 are best; far larger ones cost more than
 
 
 class SigningContext(msgspec.Struct, frozen=True):
-    """What one signature needs besides a seal: the key and the proof that its certificate is good."""
+    """What a signature needs besides a seal: a key, and proof that its certificate is good."""
 
     key: SignKey
     ocsp: bytes

@@ -1,9 +1,9 @@
 """xgate's own encrypted key store: one file that holds keys, their certificates and their use.
 
 Layout (JSON): ``{"format": "xgate keys 1", "salt", "check", "keys": [{..., "sealed"}]}``.
-The PIN goes through scrypt; each private key (PKCS#8 DER) is sealed by AES-256-GCM under the derived
-key, with the key's own public entry as associated data: an entry whose certificates or use were
-edited does not open. ``check`` is a sealed empty text: a wrong PIN is told from a damaged entry.
+The PIN goes through scrypt; each private key (PKCS#8 DER) is sealed by AES-256-GCM under what comes
+out, with the key's own public entry as associated data: an entry that was edited does not open.
+``check`` is a sealed empty text, so that a wrong PIN is told from a damaged entry.
 
 The rule: written whole to a temporary file (mode 0600), made durable, then renamed. The PIN and the
 keys never appear in an error.

@@ -54,4 +54,4 @@ class SigningToken(Protocol):
         """The keys that are usable now."""
 
     def sign(self, jobs: Sequence[SignJob]) -> Sequence[bytes | Fault]:
-        """Sign each job; Fault ``key_not_found``, ``unsupported_sign_algorithm``, ``cannot_sign``."""
+        """Sign each: Fault ``key_not_found``, ``unsupported_sign_algorithm`` or ``cannot_sign``."""

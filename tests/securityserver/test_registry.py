@@ -1,0 +1,84 @@
+"""From settings to the server's own configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from xgate.ids import ClientId, GlobalGroupId, LocalGroupId, ServiceId
+from xgate.securityserver.registry import read_serverconf
+from xgate.securityserver.settings import Settings, SettingsError
+from xgate.serverconf.model import Authentication, Protocol, Right, ServerConf
+
+PROVIDER = ClientId("DEV", "GOV", "1", "reg")
+
+
+def conf(client: dict[str, object], folder: Path = Path()) -> ServerConf:
+    table = {"server": "DEV/COM/1234/SS0", "client": [{"id": PROVIDER.short, **client}]}
+    return read_serverconf(msgspec.convert(table, Settings), folder)
+
+
+def service(**more: object) -> dict[str, object]:
+    return {"service": [{"code": "people", "url": "http://h:1/x", **more}]}
+
+
+def test_a_client_alone_has_no_services_and_wants_a_certificate() -> None:
+    client = conf({}).clients[PROVIDER]
+    assert client.authentication is Authentication.SSLAUTH
+    assert not client.services
+    assert not client.rights
+
+
+def test_services_are_found_by_code_and_version() -> None:
+    found = conf(service(type="SOAP", version="v1", **{"timeout-seconds": 5})).find_service(
+        ServiceId(PROVIDER, "people", "v1")
+    )
+    assert found is not None
+    assert (found.protocol, found.timeout) == (Protocol.SOAP, 5.0)
+    assert conf(service()).find_service(ServiceId(PROVIDER, "people", "v1")) is None
+
+
+def test_rights_name_clients_groups_and_endpoints() -> None:
+    allow = [
+        "DEV/COM/2/app",
+        "group:DEV/all",
+        {"subject": "local:friends", "method": "GET", "path": "/pets/*"},
+    ]
+    rights = conf(service(allow=allow)).clients[PROVIDER].rights
+    assert rights == (
+        Right(ClientId("DEV", "COM", "2", "app"), "people"),
+        Right(GlobalGroupId("DEV", "all"), "people"),
+        Right(LocalGroupId("friends"), "people", "GET", "/pets/*"),
+    )
+    assert [right.whole_service for right in rights] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("client", "said"),
+    [
+        (service(url="ftp://h/"), "is not http"),
+        (service(url="http://"), "is not http"),
+        (service(version="v1"), "REST services have no version"),
+        ({"service": [service()["service"][0]] * 2}, "is listed twice"),  # type: ignore[index]  # our own list
+        (service(allow=["nobody"]), "is not INSTANCE/CLASS/MEMBER"),
+        (service(allow=["group:all"]), "is not group:INSTANCE/CODE"),
+        ({"certificates": ["none.pem"]}, "certificate none.pem: No such file"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_its_place(client: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        conf(client)
+
+
+def test_a_client_listed_twice_is_refused() -> None:
+    table = {"server": "DEV/COM/1234/SS0", "client": [{"id": PROVIDER.short}] * 2}
+    with pytest.raises(SettingsError, match="is listed twice"):
+        read_serverconf(msgspec.convert(table, Settings), Path())
+
+
+def test_a_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "is.pem").write_text("hello")
+    with pytest.raises(SettingsError, match=r"certificate is\.pem"):
+        conf({"certificates": ["is.pem"]}, tmp_path)

@@ -1,0 +1,74 @@
+"""The settings file: what it means, and how it refuses what it does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from xgate.securityserver.settings import Settings, SettingsError, load_settings
+
+MINIMAL = 'server = "DEV/COM/1234/SS0"\n'
+
+
+def load(folder: Path, text: str) -> Settings:
+    path = folder / "xgate.toml"
+    path.write_text(text)
+    return load_settings(path)
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(folder, text)
+    return str(caught.value)
+
+
+def test_one_line_is_enough_and_ports_are_the_references(tmp_path: Path) -> None:
+    settings = load(tmp_path, MINIMAL)
+    listen = settings.listen
+    assert (listen.client_http_port, listen.client_https_port) == (8080, 8443)
+    assert (listen.server_port, listen.ocsp_port) == (5500, 5577)
+    assert str(settings.server_id) == "SERVER:DEV/COM/1234/SS0"
+
+
+def test_an_unknown_key_is_refused_by_name_with_a_suggestion(tmp_path: Path) -> None:
+    said = refusal(tmp_path, MINIMAL + "[listen]\nclient-http-prot = 1\n")
+    assert "[listen] unknown key 'client-http-prot'; did you mean 'client-http-port'?" in said
+
+
+def test_an_unknown_key_at_the_top_is_refused_too(tmp_path: Path) -> None:
+    assert "unknown key 'sever'; did you mean 'server'?" in refusal(tmp_path, 'sever = "x"\n')
+
+
+def test_an_unknown_key_in_a_list_names_its_section(tmp_path: Path) -> None:
+    text = MINIMAL + (
+        '[[client]]\nid = "DEV/COM/1/a"\n[[client.service]]\ncode = "x"\n'
+        'url = "http://h/"\nallows = []\n'
+    )
+    said = refusal(tmp_path, text)
+    assert "[client.service] unknown key 'allows'; did you mean 'allow'?" in said
+
+
+def test_a_key_unlike_any_other_lists_what_is_known(tmp_path: Path) -> None:
+    said = refusal(tmp_path, MINIMAL + "[keys]\nzzz = 1\n")
+    assert "known here: store, pin-file, pin-env" in said
+
+
+def test_a_wrong_type_says_where(tmp_path: Path) -> None:
+    said = refusal(tmp_path, MINIMAL + '[listen]\nserver-port = "x"\n')
+    assert "server-port" in said
+    assert "int" in said
+
+
+@pytest.mark.parametrize("name", ["DEV/COM/1234", "DEV/COM/1234/SS0/x", "DEV//1234/SS0", ""])
+def test_the_server_must_be_named_in_full(tmp_path: Path, name: str) -> None:
+    assert "is not INSTANCE/CLASS/MEMBER/SERVERCODE" in refusal(tmp_path, f'server = "{name}"\n')
+
+
+def test_a_file_that_is_not_there_or_not_toml(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"Cannot read .*No such file"):
+        load_settings(tmp_path / "none.toml")
+    assert "is not TOML" in refusal(tmp_path, "server = \n")
+    (tmp_path / "latin.toml").write_bytes(b'server = "\xe4"\n')
+    with pytest.raises(SettingsError, match="is not TOML"):
+        load_settings(tmp_path / "latin.toml")
