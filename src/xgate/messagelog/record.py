@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from xgate.ids import ClientId
-from xgate.trust.xades import Evidence
+from xgate.trust.verify import Evidence
 
 __all__ = ["LoggedRecord", "Record", "Stamp"]
 

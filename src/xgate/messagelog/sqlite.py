@@ -19,7 +19,7 @@ from xgate.algorithms import SHA512
 from xgate.errors import Fault
 from xgate.ids import ClientId
 from xgate.messagelog.record import LoggedRecord, Record, Stamp
-from xgate.trust.xades import Evidence
+from xgate.trust.verify import Evidence
 
 __all__ = ["SqliteStore"]
 

@@ -21,7 +21,8 @@ from xgate.signer.keyring import SignKey
 from xgate.signer.token import SignJob
 from xgate.trust.hashchain import build_chain
 from xgate.trust.seal import Seal
-from xgate.trust.xades import Evidence, draft_signature
+from xgate.trust.verify import Evidence
+from xgate.trust.xades import draft_signature
 
 __all__ = ["Signer", "SigningContext", "sign_seals"]
 

@@ -1,0 +1,37 @@
+"""From a logged record to the container that proves it to anyone.
+
+The rule: octets go in as they were logged; a record without a timestamp has no container yet
+(asic 7.7). Source: asic 1 and 2.
+"""
+
+from __future__ import annotations
+
+from xgate.messagelog.record import LoggedRecord
+from xgate.trust.asic import Container, container_name, write_container
+
+__all__ = ["write_evidence"]
+
+
+def write_evidence(logged: LoggedRecord) -> tuple[str, bytes]:
+    """The file name and the octets of the record's ASiC-E container.
+
+    :raises Fault: ``asic_timestamp_not_found`` or ``malformed_signature`` without a timestamp.
+    """
+    record, stamp = logged.record, logged.stamp
+    batch = stamp if stamp is not None and stamp.chain is not None else None
+    container = Container(
+        message=record.message,
+        signature=record.evidence.signature,
+        chain_result=record.evidence.chain_result,
+        chain=record.evidence.chain,
+        timestamp_chain_result=None if batch is None else batch.chain_result,
+        timestamp_chain=None if batch is None else batch.chain,
+        timestamp=None if batch is None else batch.token,
+        attachments=tuple(
+            (f"attachment{number}", octets)
+            for number, octets in enumerate(record.attachments, start=1)
+            if octets is not None
+        ),
+    )
+    name = container_name(record.query_id, record.response, logged.id)
+    return name, write_container(container, record.time)

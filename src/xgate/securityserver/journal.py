@@ -1,0 +1,80 @@
+"""The server's own log: one JSON object per line, one line per exchange.
+
+The rule: identifiers, codes, sizes and times; never a body, a header's value, a PIN or a key. Values
+from outside are JSON strings, so they cannot forge a line.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import UTC
+
+import msgspec
+
+from xgate.clock import Clock
+from xgate.errors import Fault
+
+__all__ = ["Journal", "Note", "write_to_stderr"]
+
+
+def write_to_stderr(line: bytes) -> None:
+    """The default sink: standard error, unbuffered."""
+    sys.stderr.buffer.write(line)
+    sys.stderr.buffer.flush()
+
+
+class Note:
+    """What becomes known of one exchange while it runs; a field that is None is left out."""
+
+    __slots__ = ("began", "client", "code", "id", "peer", "protocol", "request_id", "service", "side")
+
+    def __init__(self, side: str, began: float) -> None:
+        """:param side: ``client`` or ``server``; :param began: the monotonic time of its start."""
+        self.side = side
+        self.began = began
+        self.protocol: str | None = None
+        self.client: str | None = None
+        self.service: str | None = None
+        self.id: str | None = None
+        self.request_id: str | None = None
+        self.peer: str | None = None
+        self.code: str | None = None
+
+
+class Journal:
+    """Writes lines through ``write``; safe to use from the event loop's thread only."""
+
+    def __init__(self, clock: Clock, write: Callable[[bytes], None] = write_to_stderr) -> None:
+        self._clock = clock
+        self._write = write
+
+    def event(self, name: str, **fields: str | int | float | None) -> None:
+        """One line about the server itself."""
+        time = self._clock.now().astimezone(UTC).isoformat(timespec="milliseconds")
+        known = {key: value for key, value in fields.items() if value is not None}
+        self._write(msgspec.json.encode({"time": time, "event": name, **known}) + b"\n")
+
+    def exchange(self, note: Note, fault: Fault | None) -> None:
+        """The line of an exchange that has ended, well or with a fault."""
+        self.event(
+            "exchange",
+            side=note.side,
+            protocol=note.protocol,
+            client=note.client,
+            service=note.service,
+            id=note.id,
+            request_id=note.request_id,
+            peer=note.peer,
+            ms=round((self._clock.monotonic() - note.began) * 1000, 1),
+            outcome="ok" if fault is None else "fault",
+            code=None if fault is None else fault.code,
+            text=None if fault is None else fault.text,
+            detail=None if fault is None else fault.detail or None,
+        )
+
+    def crash(self, error: BaseException, detail: str) -> None:
+        """An error of our own: its whole trace stays here, only ``detail`` goes to others."""
+        trace = "".join(traceback.format_exception(error))
+        self.event("internal error", detail=detail, trace=trace)
