@@ -8,13 +8,13 @@ verified before it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from xgate.algorithms import SHA512
-from xgate.errors import Fault
 from xgate.messagelog.record import Stamp
+from xgate.messagelog.store import LogStore
 from xgate.trust.anchors import Trust
 from xgate.trust.hashchain import build_chain
 from xgate.trust.seal import Part, Seal
@@ -24,7 +24,7 @@ from xgate.trust.timestamp import (
     with_tsa_certificate,
     write_timestamp_request,
 )
-from xgate.trust.xades import signature_value, with_timestamp
+from xgate.trust.xades import read_signature, with_timestamp
 
 __all__ = ["Order", "fulfil", "write_order"]
 
@@ -50,7 +50,7 @@ def write_order(records: Sequence[tuple[int, bytes]]) -> Order:
     """The request that covers these records (number and signature document), at least one."""
     if len(records) == 1:
         ((number, document),) = records
-        value = signature_value(document)
+        value = read_signature(document).value
         request = write_timestamp_request(SHA512.of(value))
         return Order(request, value, {number: Stamp(b"")}, {number: document})
     seals = [Seal((Part(_LEAF, SHA512.of(document)),)) for _, document in records]
@@ -63,17 +63,15 @@ def write_order(records: Sequence[tuple[int, bytes]]) -> Order:
     return Order(request, chained.result, stamps, {})
 
 
-def fulfil(order: Order, answer: bytes, trust: Trust, keep: Callable[..., None]) -> None:
-    """Verify a service's answer and hand the finished stamps to ``keep`` (``LogStore.stamp``).
+def fulfil(order: Order, answer: bytes, trust: Trust, store: LogStore) -> None:
+    """Verify a service's answer and store the finished stamps.
 
     :raises Fault: the codes of messagelog 3.2; then nothing was kept.
     """
     token = read_timestamp_response(answer, SHA512.of(order.stamped), SHA512)
     proven = verify_timestamp(token, order.stamped, trust)
     token = with_tsa_certificate(token, proven.certificate)
-    if not token:
-        raise Fault("mlog.timestamp_response_validation_failed", "The token is empty")
-    keep(
+    store.stamp(
         {n: Stamp(token, s.chain_result, s.chain) for n, s in order.stamps.items()},
         {n: with_timestamp(document, token) for n, document in order.documents.items()},
     )
