@@ -1,0 +1,225 @@
+"""A connected socket as a stream of octets.
+
+The rule: try first, wait only when the kernel says it would block (performance 4.2). A wait ends
+with ``TimedOutError`` when the stream's ``deadline`` passes; no deadline, no cost. An operation
+that never blocks gives way to other tasks now and then, before it touches the socket, so that
+cancellation loses no octets.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+import trio
+
+from xgate.net.errors import ClosedError, TimedOutError
+
+__all__ = ["LINGER", "Octets", "SocketStream", "Stream"]
+
+Octets = bytes | bytearray | memoryview
+
+LINGER = 1.0
+"""Seconds a refused peer is given to read the reason before its connection is closed."""
+
+_TURNS = 16  # operations that may succeed at once before other tasks get their turn
+_IOV_MAX = 1024
+_DRAIN_LIMIT = 256 * 1024
+
+
+class Stream(Protocol):
+    """What HTTP needs of a connection, plain or TLS."""
+
+    deadline: float
+    """``trio.current_time()`` at which a wait for the peer ends; ``math.inf`` is never."""
+
+    @property
+    def secure(self) -> bool:
+        """True for TLS."""
+        ...
+
+    @property
+    def peer_chain(self) -> tuple[bytes, ...]:
+        """DER certificates the peer presented, leaf first; empty without TLS or certificate."""
+        ...
+
+    @property
+    def peer_address(self) -> str:
+        """The peer's IP address as text."""
+        ...
+
+    @property
+    def cut_off(self) -> bool:
+        """True if the stream ended without the peer's saying so (TLS without close_notify)."""
+        ...
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """Some octets, at least one; ``b""`` at the end.
+
+        :raises ClosedError: the connection broke. :raises TimedOutError: ``deadline`` passed.
+        """
+        ...
+
+    async def send_all(self, data: Octets) -> None:
+        """Send all of it. A send that does not complete leaves the stream fit only for closing.
+
+        :raises ClosedError: the connection broke. :raises TimedOutError: ``deadline`` passed.
+        """
+        ...
+
+    async def send_vector(self, parts: Sequence[Octets]) -> None:
+        """Send several pieces in order, in as few packets as may be; errors as ``send_all``."""
+        ...
+
+    async def aclose(self, *, linger: float = 0.0) -> None:
+        """Close; wait up to ``linger`` seconds for the peer to read what was sent last."""
+        ...
+
+
+class SocketStream:
+    """A TCP connection. Takes ownership of the socket.
+
+    :param sock: connected stream socket; made non-blocking here.
+    """
+
+    secure = False
+    cut_off = False
+    peer_chain: tuple[bytes, ...] = ()
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            with suppress(OSError):  # the peer may be gone already: the first read will tell
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.socket = sock
+        self.deadline = math.inf
+        self.peer_address, self.peer_port = _peer(sock)
+        self._turns = 0
+        self._broken = False
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """See ``Stream.receive``."""
+        await self.give_way()
+        while True:
+            try:
+                return self.socket.recv(max_bytes)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                raise _closed(error) from None
+            await self.wait_readable()
+
+    async def send_all(self, data: Octets) -> None:
+        """See ``Stream.send_all``."""
+        await self.send_vector((data,))
+
+    async def send_vector(self, parts: Sequence[Octets]) -> None:
+        """See ``Stream.send_vector``."""
+        self.check_sendable()
+        await self.give_way()
+        left = [memoryview(part).cast("B") for part in parts if len(part)]
+        self._broken = True  # until all of it is out
+        while left:
+            try:
+                sent = self.socket.sendmsg(left[:_IOV_MAX])
+            except BlockingIOError:
+                await self.wait_writable()
+            except OSError as error:
+                raise _closed(error) from None
+            else:
+                left = _after(left, sent)
+        self._broken = False
+
+    async def aclose(self, *, linger: float = 0.0) -> None:
+        """See ``Stream.aclose``. Closing twice is harmless; a cancelled close closes at once."""
+        try:
+            if linger > 0 and self.socket.fileno() >= 0:
+                await self._drain(linger)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close at once, and wake whoever waits on this stream with a ``ClosedError``."""
+        if self.socket.fileno() >= 0:
+            trio.lowlevel.notify_closing(self.socket)
+            self.socket.close()
+
+    async def wait_readable(self) -> None:
+        """Wait until there is something to read, or the deadline (``TimedOutError``)."""
+        await self._wait(trio.lowlevel.wait_readable)
+
+    async def wait_writable(self) -> None:
+        """Wait until the peer takes more, or the deadline (``TimedOutError``)."""
+        await self._wait(trio.lowlevel.wait_writable)
+
+    async def give_way(self) -> None:
+        """Let other tasks run if this stream has had its turns without ever waiting."""
+        self._turns += 1
+        if self._turns >= _TURNS:
+            self._turns = 0
+            await trio.lowlevel.checkpoint()
+
+    def check_sendable(self) -> None:
+        """Raise ``ClosedError`` if an earlier send was cut short."""
+        if self._broken:
+            raise ClosedError("an earlier message was cut short on this connection")
+
+    async def _wait(self, wait: Callable[[socket.socket], Awaitable[None]]) -> None:
+        self._turns = 0
+        try:
+            if self.deadline == math.inf:
+                await wait(self.socket)
+                return
+            with trio.CancelScope(deadline=self.deadline) as scope:
+                await wait(self.socket)
+        except (trio.ClosedResourceError, OSError, ValueError):
+            raise ClosedError("the connection was closed on this side") from None
+        if scope.cancelled_caught:
+            raise TimedOutError("the peer took too long")
+
+    async def _drain(self, seconds: float) -> None:
+        """Read away what the peer still sends.
+
+        A close with unread input makes the kernel send a reset, and a reset may overtake the
+        alert or the error response in the peer's hands.
+        """
+        left = _DRAIN_LIMIT
+        with suppress(OSError, ClosedError, TimedOutError):
+            self.socket.shutdown(socket.SHUT_WR)
+            self.deadline = trio.current_time() + seconds
+            while left > 0 and (data := await self.receive()):
+                left -= len(data)
+
+    def __repr__(self) -> str:
+        return f"<SocketStream {self.peer_address}:{self.peer_port}>"
+
+
+def _peer(sock: socket.socket) -> tuple[str, int]:
+    """The peer's address without an IPv6 zone, and its port; blank if it has gone or has none."""
+    try:
+        name = sock.getpeername()
+    except OSError:
+        return "", 0
+    if isinstance(name, tuple):
+        return str(name[0]).partition("%")[0], int(name[1])
+    return "", 0
+
+
+def _after(parts: list[memoryview], sent: int) -> list[memoryview]:
+    """What is left of the pieces when ``sent`` octets have gone."""
+    for number, part in enumerate(parts):
+        if sent < len(part):
+            return [part[sent:], *parts[number + 1 :]]
+        sent -= len(part)
+    return []
+
+
+def _closed(error: OSError) -> ClosedError:
+    if error.errno == errno.EBADF:
+        return ClosedError("the connection was closed on this side")
+    return ClosedError(f"the connection broke: {error.strerror or error}")
