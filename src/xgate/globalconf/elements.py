@@ -1,0 +1,171 @@
+"""Reading the configuration's XML: children by name, values by type, and one error for all of it.
+
+The rule: a reader asks for what it needs; a missing or repeated element and a value of the wrong
+type are refused, an element nobody asks for is passed over (globalconf 11.11, 11.17). Values are as
+bounded as the document: ``wire.xml`` limits its size and depth before a tree exists.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lxml import etree
+
+from xgate.errors import Fault
+from xgate.wire import xml
+from xgate.wire.names import XROAD_NS, read_text
+
+__all__ = [
+    "DOCUMENT_LIMIT",
+    "Node",
+    "decode_base64",
+    "malformed_as",
+    "open_document",
+]
+
+DOCUMENT_LIMIT = 32 * 1024 * 1024
+"""Octets of one configuration part: a country's shared parameters take a few million."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_BOOLEAN = {"true": True, "1": True, "false": False, "0": False}
+_BLANK = str.maketrans("", "", " \t\r\n")
+
+
+@contextmanager
+def malformed_as(code: str, what: str) -> Iterator[None]:
+    """Give every refusal inside the block this code, and say what was being read."""
+    try:
+        yield
+    except Fault as fault:
+        raise Fault(code, f"{what}: {fault.text}") from fault
+
+
+class Node:
+    """An element with its children by name; unqualified names, as the schemas use them."""
+
+    __slots__ = ("_children", "element")
+
+    def __init__(self, element: etree._Element) -> None:
+        self.element = element
+        children: dict[str, list[etree._Element]] = {}
+        for child in element:
+            if isinstance(child.tag, str):
+                children.setdefault(child.tag, []).append(child)
+        self._children = children
+
+    def elements(self, name: str) -> list[etree._Element]:
+        """All children of this name, in order."""
+        return self._children.get(name, [])
+
+    def nodes(self, name: str) -> list[Node]:
+        """All children of this name, in order, ready to be asked."""
+        return [Node(child) for child in self.elements(name)]
+
+    def find_element(self, name: str) -> etree._Element | None:
+        """The only child of this name, or None.
+
+        :raises Fault: there are several.
+        """
+        found = self.elements(name)
+        if len(found) > 1:
+            raise _malformed(f"element '{name}' is repeated")
+        return found[0] if found else None
+
+    def find(self, name: str) -> Node | None:
+        """As ``find_element``, ready to be asked."""
+        element = self.find_element(name)
+        return None if element is None else Node(element)
+
+    def node(self, name: str) -> Node:
+        """The child of this name, which must be there once."""
+        return Node(_required(name, self.find_element(name)))
+
+    def find_text(self, name: str) -> str | None:
+        """The text of the only child of this name, or None."""
+        element = self.find_element(name)
+        return None if element is None else read_text(element)
+
+    def text(self, name: str) -> str:
+        """The text of the child of this name, which must be there once."""
+        return read_text(_required(name, self.find_element(name)))
+
+    def texts(self, name: str) -> list[str]:
+        """The texts of all children of this name."""
+        return [read_text(element) for element in self.elements(name)]
+
+    def octets(self, name: str) -> bytes:
+        """The decoded content of a required base64 child."""
+        return decode_base64(self.text(name))
+
+    def find_octets(self, name: str) -> bytes | None:
+        """The decoded content of an optional base64 child."""
+        text = self.find_text(name)
+        return None if text is None else decode_base64(text)
+
+    def all_octets(self, name: str) -> tuple[bytes, ...]:
+        """The decoded contents of all base64 children of this name."""
+        return tuple(map(decode_base64, self.texts(name)))
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        """The value of an optional ``xs:boolean`` child."""
+        text = self.find_text(name)
+        if text is None:
+            return default
+        value = _BOOLEAN.get(text.strip())
+        if value is None:
+            raise _malformed(f"element '{name}' is not a boolean")
+        return value
+
+    def integer(self, name: str, *, least: int, most: int) -> int:
+        """The value of a required ``xs:integer`` child within these bounds (globalconf 11.21)."""
+        text = self.text(name).strip()
+        if not _INTEGER.fullmatch(text) or not least <= int(text) <= most:
+            raise _malformed(f"element '{name}' is not a number from {least} to {most}")
+        return int(text)
+
+    def check_only(self, *names: str) -> None:
+        """Refuse children of other names (where the schema is closed and tiny).
+
+        :raises Fault: ``malformed_global_conf``.
+        """
+        for name in self._children:
+            if name not in names:
+                raise _malformed("an element is not expected")
+
+
+def open_document(data: bytes, root: str) -> Node:
+    """The root of a document, which must have this name in X-Road's namespace.
+
+    :raises Fault: ``invalid_xml``, ``malformed_global_conf``.
+    """
+    element = xml.parse(data, limit=DOCUMENT_LIMIT)
+    if element.tag != f"{{{XROAD_NS}}}{root}":
+        raise _malformed(f"the root element is not '{root}'")
+    return Node(element)
+
+
+def decode_base64(text: str) -> bytes:
+    """Base64 with any blanks and line breaks in it (globalconf 11.19).
+
+    :raises Fault: ``malformed_global_conf`` if it is not base64, or is empty.
+    """
+    try:
+        octets = binascii.a2b_base64(text.translate(_BLANK), strict_mode=True)
+    except ValueError:
+        octets = b""
+    if not octets:
+        raise _malformed("a base64 value cannot be decoded")
+    return octets
+
+
+def _required(name: str, element: etree._Element | None) -> etree._Element:
+    if element is None:
+        raise _malformed(f"element '{name}' is missing")
+    return element
+
+
+def _malformed(text: str) -> Fault:
+    return Fault("malformed_global_conf", text)
