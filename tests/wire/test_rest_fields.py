@@ -1,0 +1,87 @@
+"""What the X-Road headers say, and which of several counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from xgate.errors import Fault
+from xgate.ids import ClientId, RepresentedParty, ServerId, ServiceId
+from xgate.wire.rest_fields import read_request_fields, read_response_fields
+
+CLIENT = ClientId("XG", "COM", "777", "app")
+
+
+def test_every_field_of_a_request() -> None:
+    fields = read_request_fields(
+        [
+            ("X-ROAD-Client", "XG/COM/777/app"),
+            ("x-road-ID", "q"),
+            ("X-Road-UserId", "EE1"),
+            ("X-Road-Issue", "7"),
+            ("X-Road-Represented-Party", "COM/5"),
+            ("X-Road-Security-Server", "XG/GOV/1/ss"),
+            ("x-road-request-id", "uuid"),
+            ("X-Road-Service", "has no meaning here"),
+            ("Accept", "*/*"),
+        ]
+    )
+    assert fields == {
+        "client": CLIENT,
+        "id": "q",
+        "user_id": "EE1",
+        "issue": "7",
+        "represented_party": RepresentedParty("COM", "5"),
+        "security_server": ServerId(ClientId("XG", "GOV", "1"), "ss"),
+        "request_id": "uuid",
+    }
+
+
+def test_every_field_of_an_answer() -> None:
+    fields = read_response_fields(
+        [
+            ("X-Road-Client", "XG/COM/777/app"),
+            ("X-Road-Service", "XG/GOV/12/reg/people"),
+            ("X-Road-Id", "q"),
+            ("X-Road-Request-Id", "uuid"),
+            ("X-Road-Request-Hash", "aGFzaA=="),
+        ]
+    )
+    assert fields == {
+        "client": CLIENT,
+        "service": ServiceId(ClientId("XG", "GOV", "12", "reg"), "people"),
+        "id": "q",
+        "request_id": "uuid",
+        "request_hash": "aGFzaA==",
+    }
+
+
+def test_the_last_of_equal_names_wins_and_absent_is_absent() -> None:
+    assert read_request_fields([("X-Road-Id", "1"), ("x-road-id", "")]) == {"id": ""}
+    assert read_request_fields([]) == read_response_fields([]) == {}
+
+
+def test_a_request_id_counts_in_one_spelling_only_in_a_request() -> None:
+    assert read_request_fields([("X-Road-Request-Id", "u")]) == {}
+    assert read_response_fields([("X-Road-Request-Id", "u")]) == {"request_id": "u"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("X-Road-Client", "", "Invalid Client Id"),
+        ("X-Road-Client", "a/b", "Invalid Client Id"),
+        ("X-Road-Client", " a/b/c", "Invalid character in path segment"),
+        ("X-Road-Client", "a/b/\xc3\xb6", "Invalid character in path segment"),
+        ("X-Road-Security-Server", "a/b/c", "Invalid SecurityServer Id"),
+        ("X-Road-Represented-Party", "a/b/c", "Invalid RepresentedParty Id"),
+    ],
+)
+def test_identifiers_are_parsed_strictly(name: str, value: str, text: str) -> None:
+    with pytest.raises(Fault) as refusal:
+        read_request_fields([(name, value), ("X-Road-Client", "a/b/c")])
+    assert (refusal.value.code, refusal.value.text) == ("internal_error", text)
+
+
+def test_an_answer_s_service_has_five_pieces() -> None:
+    with pytest.raises(Fault, match="Invalid Service Id"):
+        read_response_fields([("x-road-service", "a/b/c/d")])
