@@ -1,8 +1,8 @@
 """Certificate profiles: which attributes of a subject name say who the member is.
 
 The rule: one row per profile in one table; a profile is a function from name and instance to
-member. Codes and sentences are the reference's (ocsp-tls-certs 2). Of several attributes of one type the
-last in the encoding counts; values are taken as they are, without RFC 2253 escapes (12.7).
+member. Codes and sentences are the reference's (ocsp-tls-certs 2). Of several attributes of one
+type the last in the encoding counts; values are taken as they are, without RFC 2253 escapes (12.7).
 """
 
 from __future__ import annotations
