@@ -29,16 +29,14 @@ from xgate.trust.der import (
 )
 
 __all__ = [
-    "ECDSA",
-    "RSA_ENCRYPTION",
     "SHA1",
-    "SIGNATURE_OIDS",
     "is_strong",
     "key_is_strong",
     "read_digest",
     "signature_digest",
     "signature_holds",
     "write_digest",
+    "write_signature",
 ]
 
 _SHA = "2.16.840.1.101.3.4.2."
@@ -54,24 +52,22 @@ _BY_OID = {oid: _BY_NAME[name] for name, oid in _DIGEST_OIDS.items()}
 SHA1 = _BY_NAME["SHA-1"]
 """Broken where an opponent chooses what is hashed; fine to name a certificate by."""
 
-RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
+_RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
 _RSA_PSS = "1.2.840.113549.1.1.10"
 _MGF1 = "1.2.840.113549.1.1.8"
 _EC_PUBLIC_KEY = "1.2.840.10045.2.1"
 _RSA = {"SHA-1": "5", "SHA-224": "14", "SHA-256": "11", "SHA-384": "12", "SHA-512": "13"}
-ECDSA = {
+_ECDSA = {
     "SHA-1": "1.2.840.10045.4.1",
     "SHA-224": "1.2.840.10045.4.3.1",
     "SHA-256": "1.2.840.10045.4.3.2",
     "SHA-384": "1.2.840.10045.4.3.3",
     "SHA-512": "1.2.840.10045.4.3.4",
 }
-"""ECDSA signature identifiers by digest name."""
-SIGNATURE_OIDS: dict[str, tuple[str, Digest]] = {
+_SIGNATURES = {
     **{f"1.2.840.113549.1.1.{arc}": ("rsa", _BY_NAME[name]) for name, arc in _RSA.items()},
-    **{oid: ("ecdsa", _BY_NAME[name]) for name, oid in ECDSA.items()},
+    **{oid: ("ecdsa", _BY_NAME[name]) for name, oid in _ECDSA.items()},
 }
-"""Kind (``rsa``, ``ecdsa``) and digest of every identifier that names both."""
 
 
 class _Scheme(msgspec.Struct, frozen=True):
@@ -84,6 +80,12 @@ class _Scheme(msgspec.Struct, frozen=True):
 def write_digest(digest: Digest) -> bytes:
     """The AlgorithmIdentifier of a digest, with the explicit NULL that OCSP CertIDs need."""
     return encode(SEQUENCE, write_oid(_DIGEST_OIDS[digest.name]), encode(NULL))
+
+
+def write_signature(kind: str, digest: Digest) -> bytes:
+    """The AlgorithmIdentifier of a signature; ``kind`` is ``rsa`` (PKCS#1 v1.5) or ``ecdsa``."""
+    (oid,) = (oid for oid, meant in _SIGNATURES.items() if meant == (kind, digest))
+    return encode(SEQUENCE, write_oid(oid), encode(NULL) if kind == "rsa" else b"")
 
 
 def read_digest(identifier: bytes) -> Digest | None:
@@ -165,9 +167,9 @@ def _read_scheme(identifier: bytes, digest: Digest | None) -> _Scheme | None:
         return _Scheme("ecdsa", digest) if digest else None
     fields.maybe(NULL)
     fields.end()
-    if oid == RSA_ENCRYPTION:
+    if oid == _RSA_ENCRYPTION:
         return _Scheme("rsa", digest) if digest else None
-    known = SIGNATURE_OIDS.get(oid)
+    known = _SIGNATURES.get(oid)
     return _Scheme(*known) if known else None
 
 

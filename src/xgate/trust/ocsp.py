@@ -189,7 +189,7 @@ def _signed_by(response: OcspResponse, certificate: Certificate) -> bool:
     return _holds(response.algorithm, certificate, response.signature, response.tbs)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _holds(algorithm: bytes, certificate: Certificate, signature: bytes, data: bytes) -> bool:
     try:
         key = certificate.public_key
