@@ -132,6 +132,9 @@ class Certificate(msgspec.Struct, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return self.der == other.der if isinstance(other, Certificate) else NotImplemented
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # Struct brings its own, which compares identity
+
     def __hash__(self) -> int:
         return hash(self.der)
 

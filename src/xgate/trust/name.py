@@ -95,6 +95,9 @@ class Name(msgspec.Struct, frozen=True, eq=False):
             return self._canonical == other._canonical
         return NotImplemented
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # Struct brings its own, which compares identity
+
     def __hash__(self) -> int:
         return hash(self._canonical)
 
