@@ -20,6 +20,7 @@ from lxml import etree
 
 from xgate._native.c14n import canonicalise
 from xgate.algorithms import Digest, find_digest
+from xgate.trust.seal import MESSAGE
 from xgate.trust.xades_shape import (
     DS,
     EXCLUSIVE,
@@ -38,8 +39,8 @@ __all__ = [
     "read_signature",
 ]
 
-MESSAGE = "/message.xml"
 CHAIN_RESULT = "/sig-hashchainresult.xml"
+"""What a signature over a merged batch refers to."""
 
 _INCLUSIVE = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 _SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
