@@ -90,14 +90,14 @@ def merge(algorithm: str, inputs: Sequence[Sequence[bytes]]) -> Merged:
 
 def _columns(values: Sequence[Value]) -> Any:
     """The values as ``xg_hash_value[]``; what C must refuse is passed on so that it can."""
-    no_step = lib.XG_NO_STEP
+    no_step, no_such_step = lib.XG_NO_STEP, lib.XG_CHAIN_STEPS
     return ffi.new(
         "xg_hash_value[]",
         [
             (
                 (digest[: lib.XG_DIGEST_MAX], min(len(digest), _TOO_LONG)),
                 ALGORITHMS.get(algorithm, 0),
-                no_step if step is None else step,
+                no_step if step is None else step if 0 <= step < STEPS else no_such_step,
             )
             for algorithm, digest, step in values
         ],

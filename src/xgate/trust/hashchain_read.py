@@ -197,7 +197,7 @@ def _digest_value(rest: list[etree._Element]) -> bytes:
     _attributes(element)
     if len(element):
         _refuse("a DigestValue holds more than text")
-    text = (element.text or "").translate({ord(blank): None for blank in _BLANK})
+    text = "".join((element.text or "").split())
     try:
         return a2b_base64(text, strict_mode=True)
     except (Base64Error, ValueError):
