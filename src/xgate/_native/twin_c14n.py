@@ -59,9 +59,10 @@ def canonicalise(
     writing.CommentHandler = writer.comment
     writing.ProcessingInstructionHandler = writer.instruction
     try:
+        document.decode()  # expat would follow the byte order mark of another encoding
         checking.Parse(document, True)
         writing.Parse(document, True)
-    except expat.ExpatError as error:
+    except (UnicodeDecodeError, expat.ExpatError) as error:
         raise _refusal(str(error)) from error
     return writer.result()
 
