@@ -13,6 +13,8 @@ import pytest
 from xgate.algorithms import SHA512_URI
 from xgate.errors import Fault
 from xgate.ids import ClientId, RepresentedParty, ServiceId
+from xgate.wire.attachments import SoapBodyReader
+from xgate.wire.parts import Head
 from xgate.wire.soap import (
     RequestHash,
     SoapMessage,
@@ -232,3 +234,43 @@ def test_a_fault_from_a_caller_of_the_suite(golden: Path) -> None:
     assert isinstance(fault, Fault)
     assert (fault.actor, fault.detail) == ("ACTOR", "DETAIL")
     assert str(fault_of_caller(fault)) == "client.code: STRING"
+
+
+def read_body(octets: bytes, content_type: str) -> SoapMessage | Fault:
+    reader = SoapBodyReader(content_type)
+    heads = [event for event in (*reader.feed(octets), *reader.finish()) if isinstance(event, Head)]
+    return read_soap(heads[0].octets, heads[0].content_type)
+
+
+@pytest.mark.reference
+def test_multiparts_of_the_suite(golden: Path) -> None:
+    items = json.loads((golden / "expected.json").read_text())["items"]
+    outcomes: dict[str, str] = {}
+    for item in items:
+        file, content_type = item["file"], item.get("content_type", "")
+        if not file.startswith("messages/soap/") or "multipart" not in content_type.lower():
+            continue
+        try:
+            found = read_body((golden / file).read_bytes(), content_type)
+            outcomes[file] = "accepted" if isinstance(found, SoapMessage) else found.code
+        except Fault as fault:
+            outcomes[file] = fault.under("client").code
+        assert outcomes[file] in item["expect"]
+    refused = {file for file, outcome in outcomes.items() if outcome != "accepted"}
+    assert refused == {
+        "messages/soap/invalid/attachm-error.query",
+        "messages/soap/invalid/attachm-no-soap.query",
+    }
+    assert len(outcomes) == 8
+
+
+@pytest.mark.reference
+def test_an_empty_body_is_called_by_its_type(golden: Path) -> None:
+    octets = (golden / "messages/soap/invalid/empty.query").read_bytes()
+    for content_type, code in (
+        ("text/xml", "invalid_soap"),
+        ("multipart/related; boundary=b", "missing_soap"),
+    ):
+        with pytest.raises(Fault) as found:
+            read_body(octets, content_type)
+        assert found.value.code == code
