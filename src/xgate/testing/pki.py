@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Literal
+from typing import Literal, overload
 
 import msgspec
 from cryptography import x509
@@ -29,9 +29,10 @@ __all__ = [
     "NOT_AFTER",
     "NOT_BEFORE",
     "Credential",
+    "EcKind",
     "FixedTrust",
     "Key",
-    "KeyKind",
+    "RsaKind",
     "issue",
     "issue_auth",
     "issue_ocsp",
@@ -42,7 +43,8 @@ __all__ = [
 ]
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-KeyKind = Literal["P-256", "P-384", "RSA-2048", "RSA-3072"]
+EcKind = Literal["P-256", "P-384"]
+RsaKind = Literal["RSA-2048", "RSA-3072"]
 
 NOT_BEFORE = datetime(2025, 1, 1, tzinfo=UTC)
 NOT_AFTER = datetime(2045, 1, 1, tzinfo=UTC)
@@ -67,9 +69,17 @@ class Credential(msgspec.Struct, frozen=True):
     key: Key
 
 
-@cache
-def make_key(name: str, kind: KeyKind = "P-256") -> Key:
+@overload
+def make_key(name: str, kind: EcKind = ...) -> ec.EllipticCurvePrivateKey: ...
+@overload
+def make_key(name: str, kind: RsaKind) -> rsa.RSAPrivateKey: ...
+def make_key(name: str, kind: EcKind | RsaKind = "P-256") -> Key:
     """The process's key of this name and kind: made at the first call, the same ever after."""
+    return _make_key(name, kind)
+
+
+@cache
+def _make_key(_: str, kind: str) -> Key:
     if kind in _CURVES:
         return ec.generate_private_key(_CURVES[kind]())
     return rsa.generate_private_key(65537, int(kind.removeprefix("RSA-")))

@@ -58,7 +58,7 @@ class Attribute(msgspec.Struct, frozen=True):
     def canonical(self) -> tuple[str, str]:
         """What equality looks at."""
         if self.text is None:
-            return self.type, "#" + self.der.hex()
+            return self.type, " " + self.der.hex()  # no trimmed text begins with a blank
         return self.type, re.sub(" +", " ", self.text.strip(" ")).translate(_LOWER)
 
     @property
