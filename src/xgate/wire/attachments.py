@@ -27,7 +27,17 @@ from xgate.wire.mime import MimeEvent, MimeLimits, MultipartReader
 from xgate.wire.mime import PartBegin as MimePart
 from xgate.wire.parts import Head, PartBegin, PartData, PartEnd
 
-__all__ = ["SOAP_TYPE", "BodyEvent", "BodyLimits", "SoapBodyReader", "SoapBodyWriter"]
+__all__ = [
+    "SOAP_TYPE",
+    "BodyEvent",
+    "BodyLimits",
+    "Head",
+    "PartBegin",
+    "PartData",
+    "PartEnd",
+    "SoapBodyReader",
+    "SoapBodyWriter",
+]
 
 SOAP_TYPE = "text/xml; charset=UTF-8"
 """The Content-Type of a body that is SOAP alone, whatever the other side's was."""

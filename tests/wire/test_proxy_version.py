@@ -1,0 +1,51 @@
+"""Versions of peers: semantic versions, strictly, in their order."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from xgate.errors import Fault
+from xgate.wire.proxy_version import PROXY_VERSION, check_version
+
+IN_ORDER = [
+    "6.26.3",
+    "7.0.0-0",
+    "7.0.0-1",
+    "7.0.0-2",
+    "7.0.0-11",
+    "7.0.0-SNAPSHOT",
+    "7.0.0-SNAPSHOT.1",
+    "7.0.0-SNAPSHOT-20240101abc",
+    "7.0.0-alpha",
+    "7.0.0",
+    "7.6.0",
+    "7.10.0",
+]
+
+
+@pytest.mark.parametrize(("older", "newer"), list(pairwise(IN_ORDER)))
+def test_older_is_refused_and_newer_is_not(older: str, newer: str) -> None:
+    check_version(newer, older)
+    check_version(older, older)
+    with pytest.raises(Fault, match=f"minimum supported version .*{newer} ") as refused:
+        check_version(older, newer)
+    assert refused.value.code == "client_proxy_version_not_supported"
+
+
+def test_the_build_does_not_count() -> None:
+    check_version("7.6.0+a.b-c", "7.6.0")
+
+
+def test_ours_satisfies_estonia_and_finland() -> None:
+    check_version(PROXY_VERSION, "7.6.0")
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["", "7", "7.6", "7.06.0", "v7.6.0", "7.6.0-", "7.6.0-01", "7.6.0 ", "1.2." + "9" * 300],
+)
+def test_what_is_no_version_can_not_be_compared(version: str) -> None:
+    with pytest.raises(Fault, match="internal_error"):
+        check_version(version, "7.6.0")
