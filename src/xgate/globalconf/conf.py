@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -70,8 +71,8 @@ class GlobalConf:
         warnings: Sequence[str] = (),
         previous: GlobalConf | None = None,
     ) -> None:
-        self.own = own
-        self.instances = dict(instances)
+        self.own: Final = own
+        self.instances: Final = MappingProxyType(dict(instances))
         self._own = self.instances.get(own, Instance(own))
         self._index = {
             name: _index_of(name, instance.shared, previous)
@@ -87,7 +88,7 @@ class GlobalConf:
         self._known_addresses = frozenset(
             address for index in indexes for address in index.notices if address.strip()
         )
-        self.warnings = (*warnings, *(text for index in indexes for text in index.warnings))
+        self.warnings: Final = (*warnings, *(text for index in indexes for text in index.warnings))
 
     # validity
 

@@ -204,7 +204,8 @@ def _read_entry(part: RawPart, *, weak: bool) -> DirectoryPart:
     value = _read_digest(part.body.decode("latin-1"), digest)
     named = part.headers.get("content-file-name")
     entry = DirectoryPart(identifier, instance, location, digest, value, named)
-    if not _usable_name(entry.file_name):
+    taken = identifier not in _FIXED_NAMES and entry.file_name in _FIXED_NAMES.values()
+    if taken or not _usable_name(entry.file_name):
         raise _wrong("content-location" if named is None else "content-file-name")
     return entry
 
