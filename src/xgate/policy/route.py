@@ -30,7 +30,7 @@ def find_route(conf: GlobalConf, provider: ClientId, target: ServerId | None) ->
     :raises Fault: ``internal_error`` (unknown instance), ``unknown_member``,
         ``invalid_security_server``, ``maintenance_mode``.
     """
-    addresses = conf.provider_addresses(provider)
+    addresses = tuple(conf.provider_addresses(provider))
     if not addresses:
         raise Fault("unknown_member", f'Could not find addresses for service provider "{provider}"')
     if target is not None:

@@ -1,7 +1,7 @@
 """The server's own log: one JSON object per line, one line per exchange.
 
-The rule: identifiers, codes, sizes and times; never a body, a header's value, a PIN or a key. Values
-from outside are JSON strings, so they cannot forge a line.
+The rule: identifiers, codes, sizes and times; never a body, a header's value, a PIN or a key.
+Values from outside are JSON strings, so they cannot forge a line.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 
 from xgate.clock import Clock
 from xgate.errors import Fault
+from xgate.wire.message import Request
 
 __all__ = ["Journal", "Note", "write_to_stderr"]
 
@@ -28,7 +29,7 @@ def write_to_stderr(line: bytes) -> None:
 class Note:
     """What becomes known of one exchange while it runs; a field that is None is left out."""
 
-    __slots__ = ("began", "client", "code", "id", "peer", "protocol", "request_id", "service", "side")
+    __slots__ = ("began", "client", "id", "peer", "protocol", "request_id", "service", "side")
 
     def __init__(self, side: str, began: float) -> None:
         """:param side: ``client`` or ``server``; :param began: the monotonic time of its start."""
@@ -40,7 +41,14 @@ class Note:
         self.id: str | None = None
         self.request_id: str | None = None
         self.peer: str | None = None
-        self.code: str | None = None
+
+    def describe(self, request: Request, request_id: str) -> None:
+        """What the request says of itself."""
+        self.protocol = request.protocol
+        self.client = request.client.short
+        self.service = request.service.short
+        self.id = request.id
+        self.request_id = request_id
 
 
 class Journal:

@@ -15,7 +15,7 @@ import msgspec
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId, ServerId
-from xgate.signer.ocsp_cache import OcspCache
+from xgate.signer.ocsp_cache import OcspCache, find_issuer
 from xgate.signer.software import PrivateKey
 from xgate.signer.store import KeyEntry, Unlocked
 from xgate.signer.token import SigningToken, TokenKey
@@ -55,7 +55,8 @@ class Keyring(msgspec.Struct, frozen=True):
 
     def certificates(self) -> tuple[Certificate, ...]:
         """All certificates whose OCSP responses must be kept fresh."""
-        return tuple(k.certificate for k in (*self.signing, *self.authentication))
+        signing = (key.certificate for key in self.signing)
+        return (*signing, *(key.certificate for key in self.authentication))
 
 
 def read_keyring(unlocked: Unlocked) -> Keyring:
@@ -110,7 +111,7 @@ def choose_sign_key(
     why = ""
     for candidate in candidates:
         try:
-            issuer = conf.issuer_of(candidate.certificate)
+            issuer = find_issuer(conf, candidate.certificate, now)
             return candidate, cache.usable(candidate.certificate, issuer, conf, now)
         except Fault as fault:
             why = why or str(fault)
@@ -132,7 +133,7 @@ def choose_auth_key(
         try:
             if conf.server_by_auth_hash(candidate.certificate) != server:
                 raise Fault("cert_validation", f"not registered for {server}")
-            issuer = conf.issuer_of(candidate.certificate)
+            issuer = find_issuer(conf, candidate.certificate, now)
             return candidate, cache.usable(candidate.certificate, issuer, conf, now)
         except Fault as fault:
             why = fault.text

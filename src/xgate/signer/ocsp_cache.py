@@ -11,11 +11,13 @@ from collections import OrderedDict
 from datetime import datetime
 
 from xgate.errors import Fault
+from xgate.globalconf.conf import GlobalConf
 from xgate.trust.anchors import ApprovedCa, Trust
 from xgate.trust.certificate import Certificate
 from xgate.trust.ocsp import OcspResponse, verify_ocsp
+from xgate.trust.path import build_path
 
-__all__ = ["OcspCache"]
+__all__ = ["OcspCache", "find_issuer"]
 
 
 class OcspCache:
@@ -37,6 +39,10 @@ class OcspCache:
         while len(self._by_sha1) > self._limit:
             self._by_sha1.popitem(last=False)
 
+    def drop(self, certificate: Certificate) -> None:
+        """Forget a response that has turned out to be no longer valid."""
+        self._by_sha1.pop(certificate.sha1, None)
+
     def usable(
         self, certificate: Certificate, issuer: ApprovedCa, trust: Trust, now: datetime
     ) -> bytes:
@@ -54,3 +60,19 @@ class OcspCache:
             )
         verify_ocsp(OcspResponse.load(der), certificate, issuer, trust, now)
         return der
+
+
+def find_issuer(conf: GlobalConf, certificate: Certificate, now: datetime) -> ApprovedCa:
+    """The approved CA of our own instance that issued one of our certificates.
+
+    :raises Fault: ``internal_error`` when there is none, ``cannot_create_cert_path...`` when it
+        does not hold now.
+    """
+    cas = conf.find_cas(conf.own, certificate.issuer)
+    if not cas:
+        raise Fault(
+            "internal_error",
+            "Certificate is not issued by approved certification service provider.",
+        )
+    anchor = build_path(certificate, (), [ca.certificate for ca in cas], now)[-1]
+    return next(ca for ca in cas if ca.certificate == anchor)

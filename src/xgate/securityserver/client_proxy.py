@@ -1,0 +1,156 @@
+"""The consumer's corridor: a request from an information system to its provider, and the answer
+home.
+
+The rule: one straight line; whatever cannot go on raises a Fault, and ``corridor`` turns it into
+words. Order of checks, and of signing, logging and releasing: pipeline 3.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from xgate.errors import Fault, faults_under
+from xgate.messagelog.record import Record
+from xgate.net.client import ClientConnection
+from xgate.net.errors import NetError, TlsError
+from xgate.net.server import Exchange
+from xgate.policy.admit import Caller, check_caller, check_registered
+from xgate.policy.route import find_route
+from xgate.policy.world import World
+from xgate.securityserver.intake import Intake, check_belongs, take_in
+from xgate.securityserver.journal import Note
+from xgate.securityserver.outlet import Outlet, PeerSaidError, read_fault_body
+from xgate.securityserver.parts import KeptPart, octets_for_log
+from xgate.securityserver.receive import Received, receive_message
+from xgate.securityserver.send import Sent, evidence_octets, send_parts
+from xgate.securityserver.server import SecurityServer, new_token
+from xgate.trust.verify import Evidence, verify_message
+from xgate.wire.message import Answer
+from xgate.wire.transport import (
+    FaultHead,
+    MessageReader,
+    MessageWriter,
+    read_response_head,
+    write_request_head,
+)
+
+__all__ = ["relay"]
+
+
+async def relay(exchange: Exchange, server: SecurityServer, note: Note) -> None:
+    """Carry one request from a member's information system to its provider, and the answer home.
+
+    :raises Fault: unprefixed for this side's own refusals; ``client...`` for a bad request; as it
+        came for a peer's.
+    """
+    world = server.world.value
+    now = server.clock.now()
+    world.globalconf.check_valid(now)
+    _, auth_ocsp = server.auth_key(world)
+    intake = await take_in(exchange, world.globalconf.own, server.settings.limits.soap_bytes)
+    note.describe(intake.request, intake.request_id)
+    client = check_registered(world.serverconf, intake.request.client)
+    check_caller(client, _caller(exchange), server.internal.chain[0])
+    provider = intake.request.service.client
+    route = find_route(world.globalconf, provider, intake.request.security_server)
+    with ExitStack() as kept:
+        # SOAP attachments are not logged: their digests in the hash chain are (messagelog 1).
+        sent = Sent(server.open_spool if intake.protocol == "REST" else None)
+        kept.callback(sent.close)
+        received = Received(server.open_spool)
+        kept.callback(received.close)
+        async with server.peers.open(route, world, now) as peer:
+            try:
+                with intake.streaming():
+                    await _send(intake, Outlet(peer), sent, server, world, auth_ocsp)
+            except PeerSaidError as said:
+                raise said.fault from None
+            answer = await _receive(intake, peer, received)
+        evidence = received.evidence
+        now = server.clock.now()
+        with faults_under("signature_verification"):
+            verify_message(world.globalconf, evidence, received.seal, provider, now)
+        check_belongs(intake, answer, sent.seal)
+        parts = received.parts if intake.protocol == "REST" or evidence.chain is None else []
+        await _log(intake, received.octets, parts, evidence, server, response=True)
+        await intake.answer(exchange, received, now)
+
+
+def _caller(exchange: Exchange) -> Caller:
+    certificate = exchange.peer_chain[0] if exchange.peer_chain else None
+    return Caller(exchange.secure, certificate)
+
+
+async def _send(
+    intake: Intake,
+    peer: Outlet,
+    sent: Sent,
+    server: SecurityServer,
+    world: World,
+    auth_ocsp: bytes,
+) -> None:
+    """Parts out while they come in; then sign, log, and only then the signature."""
+    writer = MessageWriter(new_token())
+    head = write_request_head(
+        intake.protocol,
+        boundary=writer.boundary,
+        original_content_type=intake.content_type,
+        soap_action=intake.soap_action,
+        request_id=intake.request_id,
+    )
+    await peer.start("POST", "/", head)
+    await peer.send(writer.ocsp(auth_ocsp) + intake.write_head(writer))
+    sent.message(intake.request.octets)
+    await send_parts(sent, writer, intake.parts(), peer.send)
+    context = server.signing_context(world, intake.request.client)
+    evidence = await server.signer.sign(context, sent.seal)
+    await _log(intake, intake.request.octets, sent.parts, evidence, server, response=False)
+    await peer.finish(evidence_octets(writer, evidence))
+
+
+async def _receive(intake: Intake, peer: ClientConnection, received: Received) -> Answer:
+    """The peer's answer, whole; a fault of the peer is raised as it came."""
+    answers: list[Answer] = []
+    try:
+        head = await peer.receive_head()
+        read = read_response_head(head.status, head.reason, head.headers, protocol=intake.protocol)
+        if isinstance(read, FaultHead):
+            raise await read_fault_body(peer)
+        reader = MessageReader(read.boundary, sender="server", protocol=intake.protocol)
+        await receive_message(
+            received,
+            reader,
+            peer.receive,
+            lambda: answers.append(intake.read_answer(received, read)),
+        )
+    except TlsError as error:  # in TLS 1.3 a refused certificate shows only here
+        raise Fault("ssl_authentication_failed", f"TLS handshake failed: {error}") from error
+    except NetError as error:
+        raise Fault("io_error", str(error)) from error
+    if received.fault is not None:
+        raise received.fault
+    return answers[0]
+
+
+async def _log(
+    intake: Intake,
+    octets: bytes,
+    parts: list[KeptPart],
+    evidence: Evidence,
+    server: SecurityServer,
+    *,
+    response: bool,
+) -> None:
+    most = server.settings.messagelog.max_body_bytes
+    await server.messagelog.append(
+        Record(
+            time=server.clock.now(),
+            owner=intake.request.client,
+            query_id=intake.request.id,
+            request_id=intake.request_id,
+            response=response,
+            message=octets,
+            attachments=tuple(octets_for_log(part, most) for part in parts),
+            evidence=evidence,
+        )
+    )

@@ -1,0 +1,92 @@
+"""Where both corridors end: one place that turns a Fault into words on the wire, and logs the line.
+
+The rule: a Fault's code gets this side's prefix unless it names another party; any other exception
+is an internal error of which only a random id crosses the wire; the trace stays in our own log.
+"""
+
+from __future__ import annotations
+
+from xgate.errors import CLIENT, CLIENT_PROXY, SERVER_PROXY, Fault
+from xgate.net.errors import HttpError, NetError
+from xgate.net.server import Exchange
+from xgate.securityserver.client_proxy import relay
+from xgate.securityserver.intake import is_rest
+from xgate.securityserver.journal import Note
+from xgate.securityserver.reply import Reply
+from xgate.securityserver.server import SecurityServer, new_token, new_uuid
+from xgate.securityserver.server_proxy import serve
+from xgate.wire.faults import rest_status, write_rest_error, write_soap_fault
+from xgate.wire.target import BadTarget
+from xgate.wire.transport import write_fault_head
+
+__all__ = ["ask", "provide"]
+
+
+async def ask(exchange: Exchange, server: SecurityServer) -> None:
+    """Serve one request of an information system (client proxy)."""
+    note = Note("client", server.clock.monotonic())
+    note.peer = exchange.peer_address
+    fault: Fault | None = None
+    try:
+        await relay(exchange, server, note)
+    except BadTarget as bad:
+        fault = bad
+        await exchange.respond(bad.status, [("Content-Type", "text/plain")], bad.text.encode())
+    except Fault as refusal:
+        fault = _named(refusal, CLIENT_PROXY)
+        await _answer_fault(exchange, fault)
+    except (HttpError, NetError) as error:
+        fault = Fault(f"{CLIENT}.io_error", str(error))
+        raise
+    except Exception as error:  # noqa: BLE001  the edge: whatever it is, it has one name outside
+        fault = _unexpected(error, CLIENT_PROXY, server)
+        await _answer_fault(exchange, fault)
+    finally:
+        server.journal.exchange(note, fault)
+
+
+async def provide(exchange: Exchange, server: SecurityServer) -> None:
+    """Serve one request of another security server (server proxy)."""
+    note = Note("server", server.clock.monotonic())
+    note.peer = exchange.peer_address
+    fault: Fault | None = None
+    reply = Reply(exchange, new_token(), keep_alive=server.settings.peers.keep_alive)
+    try:
+        await serve(exchange, server, note, reply)
+    except Fault as refusal:
+        fault = _named(refusal, SERVER_PROXY)
+        await reply.fail(fault)
+    except (HttpError, NetError) as error:
+        fault = Fault(f"{SERVER_PROXY}.io_error", str(error))
+        raise
+    except Exception as error:  # noqa: BLE001  the edge: whatever it is, it has one name outside
+        fault = _unexpected(error, SERVER_PROXY, server)
+        await reply.fail(fault)
+    finally:
+        server.journal.exchange(note, fault)
+
+
+def _named(fault: Fault, side: str) -> Fault:
+    """The fault with its full code and an id; a relayed one as it is."""
+    if fault.raw is not None:
+        return fault
+    full = fault if fault.code.split(".", 1)[0] in (CLIENT, "server") else fault.under(side)
+    return Fault(full.code, full.text, detail=new_uuid(), actor=full.actor)
+
+
+def _unexpected(error: Exception, side: str, server: SecurityServer) -> Fault:
+    detail = new_uuid()
+    server.journal.crash(error, detail)
+    return Fault(f"{side}.internal_error", f"Internal error {detail}", detail=detail)
+
+
+async def _answer_fault(exchange: Exchange, fault: Fault) -> None:
+    if exchange.started:  # the answer has begun: only cutting it off can tell that it is not whole
+        raise NetError(f"the answer was cut off: {fault.code}")
+    if not is_rest(exchange):
+        await exchange.respond(200, write_fault_head(), write_soap_fault(fault))
+        return
+    accept = ",".join(value for name, value in exchange.headers if name.lower() == "accept")
+    content_type, body = write_rest_error(fault, accept or None)
+    headers = [("Content-Type", content_type), ("X-Road-Error", fault.code)]
+    await exchange.respond(rest_status(fault), headers, body)

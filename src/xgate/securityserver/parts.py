@@ -1,0 +1,32 @@
+"""A part of a message that is kept beside its octets' digest: where it began, and its spool.
+
+The rule: a body is never joined in memory by the corridors; only the message log asks for its
+octets, and only up to what may be logged.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from xgate.errors import Fault
+from xgate.net.body import Spool
+from xgate.wire.transport import PartBegin
+
+__all__ = ["KeptPart", "octets_for_log"]
+
+
+class KeptPart(msgspec.Struct, frozen=True):
+    """A REST body or a SOAP attachment: its head and its octets."""
+
+    begin: PartBegin
+    spool: Spool
+
+
+def octets_for_log(part: KeptPart, most: int) -> bytes:
+    """The octets of a part that is going to be logged.
+
+    :raises Fault: ``logging_failed`` when there are more than ``most``.
+    """
+    if part.spool.size > most:
+        raise Fault("logging_failed", "Message size exceeds maximum loggable size")
+    return part.spool.read()

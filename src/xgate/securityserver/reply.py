@@ -1,0 +1,62 @@
+"""The answer to another security server while it grows.
+
+The rule: nothing is sent before ``begin``; from then on the answer is a multipart that ends with
+the signature, or with a fault in its place (transport 7). The HTTP status is 200 always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xgate.errors import Fault
+from xgate.net.server import Exchange
+from xgate.net.stream import Octets
+from xgate.securityserver.send import evidence_octets
+from xgate.trust.verify import Evidence
+from xgate.wire.faults import write_soap_fault
+from xgate.wire.transport import MessageWriter, Protocol, write_fault_head, write_response_head
+
+__all__ = ["Reply"]
+
+
+class Reply:
+    """One answer; each octet of it goes through here."""
+
+    def __init__(self, exchange: Exchange, token: str, *, keep_alive: bool) -> None:
+        """:param token: thirty letters for the boundary."""
+        self.writer = MessageWriter(token)
+        self._exchange = exchange
+        self._begun = False
+        self._headers = [] if keep_alive else [("Connection", "close")]
+
+    async def begin(self, protocol: Protocol, original_content_type: str) -> None:
+        """From here on a fault is a part of the answer; nothing goes out yet."""
+        head = write_response_head(
+            protocol,
+            boundary=self.writer.boundary,
+            original_content_type=original_content_type,
+        )
+        self._begun = True
+        await self._exchange.start(200, [*head, *self._headers])
+
+    async def head(
+        self, content_type: str, headers: Sequence[tuple[str, str]], octets: bytes
+    ) -> None:
+        """Send the message part."""
+        await self._exchange.send(self.writer.head(content_type, headers, octets))
+
+    async def send(self, data: Octets) -> None:
+        """Send what the writer has made."""
+        await self._exchange.send(data)
+
+    async def finish(self, evidence: Evidence) -> None:
+        """Release the signature and end the answer."""
+        await self._exchange.finish(evidence_octets(self.writer, evidence))
+
+    async def fail(self, fault: Fault) -> None:
+        """End with a fault: as the whole answer, or as its last part."""
+        octets = write_soap_fault(fault)
+        if self._begun:
+            await self._exchange.finish(self.writer.fault(octets) + self.writer.close())
+        else:
+            await self._exchange.respond(200, [*write_fault_head(), *self._headers], octets)

@@ -1,0 +1,87 @@
+"""Sends one signed message: parts out, then the signature, which waits for the log.
+
+The rule: sign, log durably, and only then release the signature: a peer never holds a signed
+message that is not in our log (pipeline 16 trap 12, messagelog trap 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
+
+from xgate.net.body import Spool
+from xgate.securityserver.parts import KeptPart
+from xgate.trust.seal import MESSAGE, Seal, Sealer, attachment_name
+from xgate.trust.verify import Evidence
+from xgate.wire.transport import MessageWriter, PartBegin, PartData, PartEnd
+
+__all__ = ["PartEvent", "Sent", "Write", "evidence_octets", "send_parts"]
+
+PartEvent = PartBegin | PartData | PartEnd
+Write = Callable[[bytes | memoryview], Awaitable[None]]
+
+
+class Sent:
+    """What has gone out: its seal, and the parts kept for the log; ``close`` drops the spools."""
+
+    def __init__(self, keep: Callable[[], Spool] | None) -> None:
+        """:param keep: opens a spool for a part; None when parts are not logged."""
+        self.parts: list[KeptPart] = []
+        self._keep = keep
+        self._spools = ExitStack()
+        self._sealer = Sealer()
+
+    @property
+    def seal(self) -> Seal:
+        """Names and digests of all signed parts."""
+        return self._sealer.seal()
+
+    def message(self, octets: bytes) -> None:
+        """The message part has gone out."""
+        self._sealer.begin(MESSAGE)
+        self._sealer.update(octets)
+        self._sealer.end()
+
+    def begin(self, event: PartBegin) -> None:
+        """An attachment or body begins."""
+        self._sealer.begin(attachment_name(event.number))
+        if self._keep is not None:
+            spool = self._spools.enter_context(self._keep())
+            self.parts.append(KeptPart(event, spool))
+
+    def data(self, octets: bytes | memoryview) -> None:
+        """Some of it has gone out."""
+        self._sealer.update(octets)
+        if self._keep is not None:
+            self.parts[-1].spool.write(octets)
+
+    def end(self) -> None:
+        """It is complete."""
+        self._sealer.end()
+
+    def close(self) -> None:
+        """Drop the spools."""
+        self._spools.close()
+
+
+async def send_parts(
+    sent: Sent, writer: MessageWriter, events: AsyncIterator[PartEvent], write: Write
+) -> None:
+    """Pass attachments or a body on while they come in."""
+    async for event in events:
+        match event:
+            case PartData(data=data):
+                sent.data(data)
+                await write(writer.part_data(data))
+            case PartBegin():
+                sent.begin(event)
+                await write(writer.part_begin(event.content_type, event.headers))
+            case PartEnd():
+                sent.end()
+                await write(writer.part_end())
+
+
+def evidence_octets(writer: MessageWriter, evidence: Evidence) -> bytes:
+    """The last parts of a message and its end."""
+    parts = writer.evidence(evidence.signature, evidence.chain_result, evidence.chain)
+    return parts + writer.close()

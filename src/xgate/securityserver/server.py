@@ -1,0 +1,97 @@
+"""What the corridors of a security server share: what is known, the keys, the log, the peers.
+
+The rule: a corridor takes one World at its start; everything else here lives as long as the server.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+import uuid
+from pathlib import Path
+
+from xgate.cell import Cell
+from xgate.clock import Clock
+from xgate.ids import ClientId
+from xgate.messagelog.writer import MessageLog
+from xgate.net.body import Spool
+from xgate.net.context import TlsIdentity
+from xgate.policy.world import World
+from xgate.securityserver.identity import PeerIdentity
+from xgate.securityserver.journal import Journal
+from xgate.securityserver.peers import Peers
+from xgate.securityserver.services import Services
+from xgate.securityserver.settings import Settings
+from xgate.signer.keyring import AuthKey, Keyring, choose_auth_key, choose_sign_key
+from xgate.signer.ocsp_cache import OcspCache
+from xgate.signer.signer import Signer, SigningContext
+
+__all__ = ["SecurityServer", "new_token", "new_uuid"]
+
+_SPOOL_LIMIT = 1 << 40  # the protocol sets no limit; the disk does
+
+
+class SecurityServer:
+    """One member's server, assembled by ``run.run_server``."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        journal: Journal,
+        world: Cell[World],
+        ring: Keyring,
+        ocsp: OcspCache,
+        signer: Signer,
+        messagelog: MessageLog,
+        peers: Peers,
+        services: Services,
+        spool_folder: Path | None,
+        identity: PeerIdentity,
+        internal: TlsIdentity,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.journal = journal
+        self.world = world
+        self.ring = ring
+        self.ocsp = ocsp
+        self.signer = signer
+        self.messagelog = messagelog
+        self.peers = peers
+        self.services = services
+        self.identity = identity
+        self.internal = internal
+        self._spool_folder = spool_folder
+
+    def open_spool(self) -> Spool:
+        """A place for one body, in memory while small."""
+        return Spool(limit=_SPOOL_LIMIT, directory=self._spool_folder)
+
+    def signing_context(self, world: World, client: ClientId) -> SigningContext:
+        """The key that signs for ``client`` now.
+
+        :raises Fault: ``internal_error``, as ``choose_sign_key``.
+        """
+        now = self.clock.now()
+        return SigningContext(*choose_sign_key(self.ring, client, world.globalconf, self.ocsp, now))
+
+    def auth_key(self, world: World) -> tuple[AuthKey, bytes]:
+        """The authentication key shown to peers now, and its OCSP response.
+
+        :raises Fault: ``ssl_authentication_failed``.
+        """
+        server = world.serverconf.server
+        now = self.clock.now()
+        return choose_auth_key(self.ring, server, world.globalconf, self.ocsp, now)
+
+
+def new_token() -> str:
+    """Thirty random letters for a multipart boundary."""
+    return "".join(secrets.choice(string.ascii_letters) for _ in range(30))
+
+
+def new_uuid() -> str:
+    """A random UUID, for exchanges and for faults."""
+    return str(uuid.uuid4())

@@ -1,0 +1,189 @@
+"""The provider's corridor: a message from another security server to the service, and the answer
+back.
+
+The rule: one straight line in the order of pipeline 8; whatever cannot go on raises a Fault, and
+``corridor`` turns it into words. Until ``Reply`` has begun, a fault is the whole answer; from then
+on it is the last part of it.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import datetime
+
+from xgate.errors import SERVICE_FAILED, Fault, faults_under
+from xgate.ids import ClientId
+from xgate.messagelog.record import Record
+from xgate.net.errors import NetError
+from xgate.net.server import Exchange
+from xgate.policy.access import check_access
+from xgate.policy.admit import check_registered
+from xgate.policy.world import World
+from xgate.securityserver.journal import Note
+from xgate.securityserver.parts import KeptPart, octets_for_log
+from xgate.securityserver.receive import Received, receive_message
+from xgate.securityserver.reply import Reply
+from xgate.securityserver.send import Sent
+from xgate.securityserver.server import SecurityServer
+from xgate.securityserver.service_call import call_service
+from xgate.signer.signer import SigningContext
+from xgate.trust.certificate import Certificate
+from xgate.trust.path import verify_auth_chain
+from xgate.trust.verify import Evidence, verify_message
+from xgate.wire.message import Request, endpoint
+from xgate.wire.rest import read_rest_request
+from xgate.wire.soap import SoapMessage, read_soap
+from xgate.wire.transport import MessageReader, TransportHead, check_method, read_request_head
+
+__all__ = ["serve"]
+
+
+async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: Reply) -> None:
+    """Answer one request of another security server.
+
+    :raises Fault: without the prefix ``server.serverproxy``.
+    """
+    world = server.world.value
+    now = server.clock.now()
+    check_method(exchange.method)
+    world.globalconf.check_valid(now)
+    minimum = server.settings.peers.min_client_version or None
+    head = read_request_head(exchange.method, exchange.headers, minimum_version=minimum)
+    with ExitStack() as kept:
+        received = Received(server.open_spool)
+        kept.callback(received.close)
+        arrival = _Arrival(exchange, server, world, head, received, note, now)
+        await _receive(exchange, head, received, arrival)
+        request, context = arrival.request, arrival.context
+        service = check_access(world, request.client, request.service, endpoint(request))
+        evidence = received.evidence
+        with faults_under("signature_verification"):
+            verify_message(
+                world.globalconf, evidence, received.seal, request.client, server.clock.now()
+            )
+        # Attachments of a batch signature are not logged: the hash chain has them (messagelog 1).
+        plain = head.protocol == "REST" or evidence.chain is None
+        parts = received.parts if plain else []
+        await _log(request, head, received.octets, parts, evidence, server, response=False)
+        sent = Sent(server.open_spool if head.protocol == "REST" else None)
+        kept.callback(sent.close)
+        answer = await call_service(request, head, received, service, sent, reply, server)
+        signed = await server.signer.sign(context, sent.seal)
+        await _log(request, head, answer, sent.parts, signed, server, response=True)
+        await reply.finish(signed)
+
+
+class _Arrival:
+    """What is checked when the message part is there, before anything after it is read."""
+
+    request: Request
+    context: SigningContext
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        server: SecurityServer,
+        world: World,
+        head: TransportHead,
+        received: Received,
+        note: Note,
+        now: datetime,
+    ) -> None:
+        self._exchange = exchange
+        self._server = server
+        self._world = world
+        self._head = head
+        self._received = received
+        self._note = note
+        self._now = now
+
+    def __call__(self) -> None:
+        """Read the message and judge who sent it, for whom.
+
+        :raises Fault: under ``service_failed``.
+        """
+        with faults_under(SERVICE_FAILED):
+            self.request = request = _read_request(self._head, self._received)
+            self._note.describe(request, self._head.request_id)
+            self._check_target(request)
+            check_registered(self._world.serverconf, request.service.client)
+            self.context = self._server.signing_context(self._world, request.service.client)
+            self._check_sender(request.client)
+
+    def _check_target(self, request: Request) -> None:
+        own = self._world.serverconf.server
+        if isinstance(request, SoapMessage) and request.security_server not in (None, own):
+            raise Fault(
+                "invalid_security_server",
+                f"Invalid security server identifier '{request.security_server}' expected '{own}'",
+            )
+
+    def _check_sender(self, client: ClientId) -> None:
+        """The TLS certificate is good, and registered for a server of the client."""
+        conf = self._world.globalconf
+        if not self._received.ocsp:
+            raise Fault(
+                "ssl_authentication_failed",
+                "Cannot verify TLS certificate, corresponding OCSP response is missing",
+            )
+        chain = [Certificate.load(der) for der in self._exchange.peer_chain]
+        if not conf.find_cas(client.instance, chain[-1].issuer):
+            raise Fault(
+                "internal_error",
+                "Certificate is not issued by approved certification service provider.",
+            )
+        try:
+            verify_auth_chain(
+                conf, client.instance, chain, self._received.ocsp, self._now, issuer_of="last"
+            )
+            if not conf.auth_certificate_matches(chain[0], client):
+                sender = conf.server_by_auth_hash(chain[0])
+                text = f"Client '{client}' is not registered at security server {sender}"
+                raise Fault("ssl_authentication_failed", text)
+        except Fault as fault:  # one code for all of it, the cause in the text (pipeline 7)
+            raise Fault("ssl_authentication_failed", str(fault)) from fault
+
+
+def _read_request(head: TransportHead, received: Received) -> Request:
+    assert received.head is not None
+    if head.protocol == "REST":
+        return read_rest_request(received.octets)
+    found = read_soap(received.octets, received.head.content_type)
+    if isinstance(found, Fault):
+        raise Fault("missing_soap", "Request does not have SOAP message")
+    return found
+
+
+async def _receive(
+    exchange: Exchange, head: TransportHead, received: Received, arrival: _Arrival
+) -> None:
+    reader = MessageReader(head.boundary, sender="client", protocol=head.protocol)
+    try:
+        await receive_message(received, reader, exchange.receive, arrival)
+    except NetError as error:
+        raise Fault("service_failed.io_error", str(error)) from error
+
+
+async def _log(
+    request: Request,
+    head: TransportHead,
+    octets: bytes,
+    parts: list[KeptPart],
+    evidence: Evidence,
+    server: SecurityServer,
+    *,
+    response: bool,
+) -> None:
+    most = server.settings.messagelog.max_body_bytes
+    await server.messagelog.append(
+        Record(
+            time=server.clock.now(),
+            owner=request.service.client,
+            query_id=request.id,
+            request_id=head.request_id,
+            response=response,
+            message=octets,
+            attachments=tuple(octets_for_log(part, most) for part in parts),
+            evidence=evidence,
+        )
+    )

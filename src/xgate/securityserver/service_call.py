@@ -1,0 +1,234 @@
+"""The call to the service itself, and its answer streamed on.
+
+The rule: the service gets what was signed and nothing else; its answer goes to the peer while it
+comes in, sealed as it passes. REST errors of the service are its answer; SOAP ones are refusals
+(pipeline 9, rest-protocol 4, soap-protocol 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from xgate.errors import SERVICE_FAILED, Fault, faults_under
+from xgate.net.client import ClientConnection, ResponseHead
+from xgate.net.errors import ConnectError, HttpError, NetError, UnknownHostError
+from xgate.securityserver.receive import Received
+from xgate.securityserver.reply import Reply
+from xgate.securityserver.send import PartEvent, Sent, send_parts
+from xgate.securityserver.server import SecurityServer
+from xgate.serverconf.model import Service
+from xgate.wire.attachments import SoapBodyReader, SoapBodyWriter
+from xgate.wire.message import Request
+from xgate.wire.parts import Head, PartBegin, PartData, PartEnd
+from xgate.wire.rest import RestRequest, request_hash, write_rest_response
+from xgate.wire.rest_relay import carries_body, service_address, service_headers
+from xgate.wire.soap import SoapMessage, read_soap, with_request_hash
+from xgate.wire.transport import REST_BODY, REST_RESPONSE, TransportHead
+
+__all__ = ["call_service"]
+
+_NO_ENTITY = frozenset({204, 205, 304})
+
+
+async def call_service(
+    request: Request,
+    head: TransportHead,
+    received: Received,
+    service: Service,
+    sent: Sent,
+    reply: Reply,
+    server: SecurityServer,
+) -> bytes:
+    """Call the service and pass its answer on; the octets of the answer's message part.
+
+    :raises Fault: ``service_failed...`` for SOAP, the bare cause for REST.
+    """
+    if not service.url:
+        raise Fault("service_missing_url", f"Service address not specified for '{service.id}'")
+    if isinstance(request, RestRequest):
+        return await _call_rest(request, received, service, sent, reply, server)
+    return await _call_soap(request, head, received, service, sent, reply, server)
+
+
+async def _call_rest(
+    request: RestRequest,
+    received: Received,
+    service: Service,
+    sent: Sent,
+    reply: Reply,
+    server: SecurityServer,
+) -> bytes:
+    await reply.begin("REST", "")
+    url = service_address(service.url, request)
+    async with _connected(url, service, server) as connection:
+        await _send_rest(connection, url, request, received)
+        answer = await connection.receive_head()
+        parts = received.seal.parts
+        digest = parts[1].digest if len(parts) > 1 else None
+        response = write_rest_response(
+            request,
+            answer.status,
+            answer.reason,
+            answer.headers,
+            request_hash(parts[0].digest, digest),
+        )
+        sent.message(response.octets)
+        await reply.head(REST_RESPONSE, (), response.octets)
+        if request.verb != "HEAD" and answer.status not in _NO_ENTITY:
+            await send_parts(sent, reply.writer, _body(connection), reply.send)
+    return response.octets
+
+
+async def _send_rest(
+    connection: ClientConnection, url: str, request: RestRequest, received: Received
+) -> None:
+    size = received.parts[0].spool.size if received.parts else None
+    headers = service_headers(request, size)
+    target = _target(url)
+    if not carries_body(request):
+        await connection.request(request.verb, target, headers)
+        return
+    await connection.start(request.verb, target, headers)
+    for part in received.parts:
+        for chunk in part.spool.chunks():
+            await connection.send(chunk)
+    await connection.finish()
+
+
+async def _body(connection: ClientConnection) -> AsyncIterator[PartEvent]:
+    """An entity, also one without octets (transport 4.3)."""
+    yield PartBegin(1, REST_BODY, ())
+    while data := await connection.receive():
+        yield PartData(data)
+    yield PartEnd()
+
+
+async def _call_soap(
+    request: SoapMessage,
+    head: TransportHead,
+    received: Received,
+    service: Service,
+    sent: Sent,
+    reply: Reply,
+    server: SecurityServer,
+) -> bytes:
+    with faults_under(SERVICE_FAILED):
+        async with _connected(service.url, service, server) as connection:
+            await _send_soap(connection, service, head, received)
+            answer = await connection.receive_head()
+            content_type = _check_answer(answer)
+            await reply.begin("SOAP", content_type)
+            events = _events(connection, SoapBodyReader(content_type, answer=True))
+            message, part = await _read_answer(events)
+            message = with_request_hash(message, received.seal.parts[0].digest)
+            sent.message(message.octets)
+            await reply.head(part.content_type, part.headers, message.octets)
+            await send_parts(sent, reply.writer, _attachments(events), reply.send)
+    return message.octets
+
+
+async def _send_soap(
+    connection: ClientConnection, service: Service, head: TransportHead, received: Received
+) -> None:
+    assert received.head is not None
+    writer = SoapBodyWriter(head.original_content_type or "", attachments=bool(received.parts))
+    headers = [
+        ("Content-Type", writer.content_type),
+        ("SOAPAction", head.soap_action),
+        ("accept-encoding", ""),
+    ]
+    part = received.head
+    await connection.start("POST", _target(service.url), headers)
+    await connection.send(writer.head(part.content_type, part.headers, part.octets))
+    for kept in received.parts:
+        await connection.send(writer.part_begin(kept.begin.content_type, kept.begin.headers))
+        for chunk in kept.spool.chunks():
+            await connection.send(chunk)
+        await connection.send(writer.part_end())
+    await connection.finish(writer.close())
+
+
+def _check_answer(answer: ResponseHead) -> str:
+    if answer.status not in (200, 500):
+        raise Fault("http_error", f"Server responded with error {answer.status}: {answer.reason}")
+    content_type = answer.find_header("content-type")
+    if not content_type:
+        raise Fault("invalid_content_type", "Could not get content type from response")
+    return content_type
+
+
+async def _read_answer(
+    events: AsyncIterator[Head | PartEvent],
+) -> tuple[SoapMessage, Head]:
+    """The service's message; a fault of the service is raised as it came."""
+    async for event in events:
+        if isinstance(event, Head):
+            found = read_soap(event.octets, event.content_type)
+            if isinstance(found, Fault):
+                raise found
+            return found, event
+    raise Fault("invalid_message", "No response message received from service")
+
+
+async def _events(
+    connection: ClientConnection, reader: SoapBodyReader
+) -> AsyncIterator[Head | PartEvent]:
+    while True:
+        data = await connection.receive()
+        for event in reader.feed(data) if data else reader.finish():
+            yield event
+        if not data:
+            return
+
+
+async def _attachments(events: AsyncIterator[Head | PartEvent]) -> AsyncIterator[PartEvent]:
+    async for event in events:
+        if not isinstance(event, Head):
+            yield event
+
+
+@asynccontextmanager
+async def _connected(
+    url: str, service: Service, server: SecurityServer
+) -> AsyncIterator[ClientConnection]:
+    """A connection to the service, for one call; what the network does to it becomes a Fault."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    try:
+        connection = await server.services.open(
+            parts.hostname or "", parts.port or (443 if secure else 80), secure, service.timeout
+        )
+        try:
+            connection.timeout = service.timeout
+            if secure and service.verify_tls:
+                _check_pinned(connection.stream.peer_chain, service, server)
+            yield connection
+        except BaseException:
+            await server.services.drop(connection)
+            raise
+        await server.services.give_back(connection)
+    except UnknownHostError as error:
+        raise Fault("unknown_host", str(error)) from error
+    except ConnectError as error:
+        raise Fault("network_error", str(error)) from error
+    except (NetError, HttpError) as error:
+        raise Fault("io_error", str(error)) from error
+
+
+def _check_pinned(chain: tuple[bytes, ...], service: Service, server: SecurityServer) -> None:
+    """An https service shows a certificate that is listed for its client, octet for octet."""
+    client = server.world.value.serverconf.clients[service.id.client]
+    if not client.certificates:
+        raise Fault("ssl_authentication_failed", f"Client '{client.id}' has no IS certificates")
+    if not chain or chain[0] not in client.certificates:
+        raise Fault("ssl_authentication_failed", "IS certificate is not trusted")
+
+
+def _target(url: str) -> str:
+    """Path and query as written; nothing is decoded or dropped (rest-protocol trap 5)."""
+    rest = url.split("://", 1)[1]
+    cut = next((i for i, char in enumerate(rest) if char in "/?"), len(rest))
+    target = rest[cut:].partition("#")[0]
+    return target if target.startswith("/") else "/" + target
