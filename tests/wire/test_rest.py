@@ -464,6 +464,11 @@ def test_calls_of_the_reference_s_suite(golden: Path) -> None:
     assert kept.id == "any"
 
 
-def test_values_of_answers_are_plain_data() -> None:
-    assert isinstance(ANSWER, RestResponse)
-    assert ANSWER.protocol == "REST"
+def test_no_repr_shows_headers_or_queries() -> None:
+    request = call(CLIENT, ("Authorization", "secret"), target=PATH + "/secret?secret")
+    answer = write_rest_response(request, 200, "", [("Set-Cookie", "secret")], "h")
+    for value in (request, answer):
+        assert "secret" not in repr(value)
+        assert "secret" not in repr(value.__rich_repr__())
+        assert value.id in repr(value)
+    assert isinstance(answer, RestResponse)

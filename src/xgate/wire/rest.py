@@ -1,7 +1,8 @@
 """REST messages: the request and the answer as values, and the parts that are hashed and signed.
 
 The rule: a message is its octets. They are made once, where the message enters the network, and
-nothing is regenerated on receipt; the fields beside them are read from them. Codes are unprefixed.
+nothing is regenerated on receipt; the fields beside them are read from them. Headers hold secrets
+(Authorization, cookies) and queries private data, so neither shows in a repr. Codes are unprefixed.
 Sources: rest-protocol 1-3 and 6, transport 5.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Literal, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn
 
 import msgspec
 
@@ -79,6 +80,12 @@ class RestRequest(msgspec.Struct, frozen=True):
         """
         return self.octets == write_head(self.verb, str(self.target), self.headers)
 
+    def __repr__(self) -> str:
+        return f"<REST {self.verb} {self.id!r}: {self.client} {self.service}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("verb", self.verb), ("id", self.id), ("service", self.service)]
+
 
 class RestResponse(msgspec.Struct, frozen=True):
     """A REST answer; client, service and request id are None when the sender left them out."""
@@ -94,6 +101,12 @@ class RestResponse(msgspec.Struct, frozen=True):
     id: str
     request_id: str | None
     request_hash: str
+
+    def __repr__(self) -> str:
+        return f"<REST answer {self.status} {self.id!r}: {self.client} {self.service}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("status", self.status), ("id", self.id), ("service", self.service)]
 
 
 def read_rest_call(
