@@ -35,7 +35,10 @@ class Stream(Protocol):
     """What HTTP needs of a connection, plain or TLS."""
 
     deadline: float
-    """``trio.current_time()`` at which a wait for the peer ends; ``math.inf`` is never."""
+    """``trio.current_time()`` at which a wait for the peer ends; ``math.inf`` is never.
+
+    An operation keeps to the deadline that stood when it was called.
+    """
 
     @property
     def secure(self) -> bool:
@@ -55,6 +58,11 @@ class Stream(Protocol):
     @property
     def cut_off(self) -> bool:
         """True if the stream ended without the peer's saying so (TLS without close_notify)."""
+        ...
+
+    @property
+    def quiet(self) -> bool:
+        """True if the connection stands and the peer has sent nothing that was not received."""
         ...
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
@@ -102,8 +110,20 @@ class SocketStream:
         self._turns = 0
         self._broken = False
 
+    @property
+    def quiet(self) -> bool:
+        """See ``Stream.quiet``."""
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False  # the peer has sent something, or its end
+
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """See ``Stream.receive``."""
+        deadline = self.deadline
         await self.give_way()
         while True:
             try:
@@ -112,7 +132,7 @@ class SocketStream:
                 pass
             except OSError as error:
                 raise _closed(error) from None
-            await self.wait_readable()
+            await self.wait_readable(deadline)
 
     async def send_all(self, data: Octets) -> None:
         """See ``Stream.send_all``."""
@@ -121,6 +141,7 @@ class SocketStream:
     async def send_vector(self, parts: Sequence[Octets]) -> None:
         """See ``Stream.send_vector``."""
         self.check_sendable()
+        deadline = self.deadline
         await self.give_way()
         left = [memoryview(part).cast("B") for part in parts if len(part)]
         self._broken = True  # until all of it is out
@@ -128,7 +149,7 @@ class SocketStream:
             try:
                 sent = self.socket.sendmsg(left[:_IOV_MAX])
             except BlockingIOError:
-                await self.wait_writable()
+                await self.wait_writable(deadline)
             except OSError as error:
                 raise _closed(error) from None
             else:
@@ -149,13 +170,13 @@ class SocketStream:
             trio.lowlevel.notify_closing(self.socket)
             self.socket.close()
 
-    async def wait_readable(self) -> None:
+    async def wait_readable(self, deadline: float) -> None:
         """Wait until there is something to read, or the deadline (``TimedOutError``)."""
-        await self._wait(trio.lowlevel.wait_readable)
+        await self._wait(trio.lowlevel.wait_readable, deadline)
 
-    async def wait_writable(self) -> None:
+    async def wait_writable(self, deadline: float) -> None:
         """Wait until the peer takes more, or the deadline (``TimedOutError``)."""
-        await self._wait(trio.lowlevel.wait_writable)
+        await self._wait(trio.lowlevel.wait_writable, deadline)
 
     async def give_way(self) -> None:
         """Let other tasks run if this stream has had its turns without ever waiting."""
@@ -169,13 +190,15 @@ class SocketStream:
         if self._broken:
             raise ClosedError("an earlier message was cut short on this connection")
 
-    async def _wait(self, wait: Callable[[socket.socket], Awaitable[None]]) -> None:
+    async def _wait(
+        self, wait: Callable[[socket.socket], Awaitable[None]], deadline: float
+    ) -> None:
         self._turns = 0
         try:
-            if self.deadline == math.inf:
+            if deadline == math.inf:
                 await wait(self.socket)
                 return
-            with trio.CancelScope(deadline=self.deadline) as scope:
+            with trio.CancelScope(deadline=deadline) as scope:
                 await wait(self.socket)
         except (trio.ClosedResourceError, OSError, ValueError):
             raise ClosedError("the connection was closed on this side") from None

@@ -105,6 +105,11 @@ class TlsStream:
         return self._stream.peer_port
 
     @property
+    def quiet(self) -> bool:
+        """See ``Stream.quiet``."""
+        return not self._broken and not self._connection.pending() and self._stream.quiet
+
+    @property
     def version(self) -> str:
         """The protocol agreed on, such as ``TLSv1.2``."""
         return self._connection.get_protocol_version_name()
@@ -120,6 +125,7 @@ class TlsStream:
         :raises TlsError: also when the peer refused our certificate: a TLS 1.3 client learns that
             only here.
         """
+        deadline = self._stream.deadline
         await self._stream.give_way()
         size = min(max_bytes, _RECORD)
         while True:
@@ -136,12 +142,13 @@ class TlsStream:
                 self.cut_off = True
                 return b""
             except SSL.Error as error:
-                await self._wait_or_fail(error)
+                await self._wait_or_fail(error, deadline)
 
     async def send_all(self, data: Octets) -> None:
         """See ``Stream.send_all``."""
         if self._broken:
             raise ClosedError("an earlier message was cut short on this connection")
+        deadline = self._stream.deadline
         await self._stream.give_way()
         view = memoryview(data).cast("B")
         self._broken = True  # until all of it is out: half a record cannot be taken back
@@ -151,7 +158,7 @@ class TlsStream:
             except SSL.SysCallError as error:
                 raise _lost(error) from None
             except SSL.Error as error:
-                await self._wait_or_fail(error)
+                await self._wait_or_fail(error, deadline)
             else:
                 view = view[sent:]
         self._broken = False
@@ -187,23 +194,23 @@ class TlsStream:
 
     async def _say_goodbye(self) -> None:
         with trio.move_on_after(_CLOSE_TIMEOUT, shield=True), suppress(SSL.Error, NetError):
-            self.deadline = math.inf
             while True:
                 try:
                     self._connection.shutdown()
                 except SSL.WantWriteError:
-                    await self._stream.wait_writable()
+                    await self._stream.wait_writable(math.inf)
                 else:
                     return
 
     async def _handshake(self) -> None:
+        deadline = self._stream.deadline
         while True:
             try:
                 self._connection.do_handshake()
             except SSL.SysCallError as error:
                 raise _lost(error) from None
             except SSL.Error as error:
-                await self._wait_or_fail(error)
+                await self._wait_or_fail(error, deadline)
             else:
                 break
         self.peer_chain = _peer_chain(self._connection)
@@ -212,11 +219,11 @@ class TlsStream:
         if accept is not None and not (self.peer_chain and accept(self.peer_chain[0])):
             raise TlsError("the peer's certificate is not accepted any more")
 
-    async def _wait_or_fail(self, error: SSL.Error) -> None:
+    async def _wait_or_fail(self, error: SSL.Error, deadline: float) -> None:
         if isinstance(error, SSL.WantReadError):
-            await self._stream.wait_readable()
+            await self._stream.wait_readable(deadline)
         elif isinstance(error, SSL.WantWriteError):
-            await self._stream.wait_writable()
+            await self._stream.wait_writable(deadline)
         else:
             self._broken = True
             raise _failed(error) from None

@@ -1,0 +1,303 @@
+"""What h11 never gets to see: the filter between the socket and h11.
+
+The rule: the filter reads the framing by itself and hands on only octets that every HTTP reader
+understands in one way: CRLF line ends, one framing header, canonical chunk lines. Whatever two
+readers could read differently is refused, and the connection with it. It lets through one message
+at a time, so h11 and the filter cannot come to differ about where a message ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum, auto
+
+from xgate.net.errors import HttpError
+
+__all__ = ["HEAD_LIMIT", "Framing", "Headers", "StrictFilter", "check_request", "check_response"]
+
+HEAD_LIMIT = 8192
+"""Octets of a request line with its headers (rest-protocol 1); of trailers, too."""
+
+_CHUNK_LINE_LIMIT = 256
+
+Headers = list[tuple[bytes, bytes]]
+"""Names in lower case, with their values."""
+
+
+class Framing(Enum):
+    """How the end of a message is found."""
+
+    SIZED = auto()
+    CHUNKED = auto()
+    UNTIL_CLOSE = auto()
+    INTERIM = auto()
+    """No body, and another head follows (a 1xx response)."""
+
+
+class StrictFilter:
+    """One direction of a connection. Sans-I/O; the pieces' borders do not matter.
+
+    :param check_head: judges a head (without its blank line) and tells how its body ends; raises
+        ``HttpError``. See ``check_request`` and ``check_response``.
+    :param limit: octets a head may have.
+    """
+
+    def __init__(
+        self, check_head: Callable[[bytes], tuple[Framing, int]], limit: int = HEAD_LIMIT
+    ) -> None:
+        self._check_head = check_head
+        self._limit = limit
+        self._held = b""
+        self._step: Callable[[], bytes | None] = self._leading_line
+        self._left = 0
+        self._error: HttpError | None = None
+
+    @property
+    def begun(self) -> bool:
+        """True once an octet of the present message has arrived."""
+        return bool(self._held) or self._step != self._leading_line
+
+    @property
+    def surplus(self) -> bool:
+        """True if octets wait here that belong to no complete piece of the present message."""
+        return bool(self._held)
+
+    def feed(self, data: bytes) -> bytes:
+        """Take octets from the wire, return those that may go on to h11.
+
+        What came before an offence passes; the offence itself is raised when it is next asked for
+        more, so that packets' borders do not decide who hears of it.
+
+        :raises HttpError: with the status to answer; nothing passes any more.
+        """
+        self.check_standing()
+        self._held = self._held + data if self._held else data
+        approved = []
+        try:
+            while (passed := self._step()) is not None:
+                approved.append(passed)
+        except HttpError as error:
+            self._error = error
+            if not any(approved):
+                raise
+        return b"".join(approved)
+
+    def check_standing(self) -> None:
+        """Raise the ``HttpError`` that an earlier ``feed`` came upon."""
+        if self._error is not None:
+            raise self._error
+
+    def next_message(self) -> bytes:
+        """Go on to the next message, when h11 has; returns what came of it already."""
+        self._step = self._leading_line
+        return self.feed(b"")
+
+    # Each step takes what it can from ``_held``, returns what may pass, and None for "more!".
+
+    def _leading_line(self) -> bytes | None:
+        """One stray CRLF between messages is forgiven (RFC 9112, 2.2)."""
+        if self._held in (b"", b"\r"):
+            return None
+        self._held = self._held.removeprefix(b"\r\n")
+        self._step = self._head
+        return b""
+
+    def _head(self) -> bytes | None:
+        end = self._held.find(b"\r\n\r\n")
+        size = len(self._held) if end < 0 else end
+        _check_octets(self._held[: min(size, self._limit)], cut=end < 0 or size > self._limit)
+        if size > self._limit:
+            line = self._held.find(b"\r\n", 0, self._limit)
+            raise HttpError("the head is too long", 414 if line < 0 else 431)
+        if end < 0:
+            return None
+        framing, self._left = self._check_head(self._held[:end])
+        if framing is Framing.CHUNKED:
+            self._step = self._chunk_line
+        elif framing is Framing.UNTIL_CLOSE:
+            self._step = self._endless
+        elif framing is Framing.INTERIM:
+            self._step = self._head
+        else:
+            self._step = self._sized if self._left else self._finished
+        return self._take(end + 4)
+
+    def _sized(self) -> bytes | None:
+        if not self._held:
+            return None
+        passed = self._take(self._left)
+        self._left -= len(passed)
+        if not self._left:
+            self._step = self._finished
+        return passed
+
+    def _endless(self) -> bytes | None:
+        return self._take(len(self._held)) if self._held else None
+
+    def _finished(self) -> None:
+        return None
+
+    def _chunk_line(self) -> bytes | None:
+        line = self._line(_CHUNK_LINE_LIMIT, "a chunk's line is too long")
+        if line is None:
+            return None
+        match = _CHUNK_LINE.fullmatch(line)
+        if match is None:
+            raise HttpError("a chunk's size is malformed")
+        self._left = int(match[1], 16)
+        self._step = self._chunk_data if self._left else self._trailers
+        return b"%x\r\n" % self._left  # without its extensions
+
+    def _chunk_data(self) -> bytes | None:
+        if not self._held:
+            return None
+        passed = self._take(self._left)
+        self._left -= len(passed)
+        if not self._left:
+            self._step = self._chunk_end
+        return passed
+
+    def _chunk_end(self) -> bytes | None:
+        if not b"\r\n".startswith(self._held[:2]):
+            raise HttpError("a chunk is longer than it says")
+        if len(self._held) < 2:
+            return None
+        self._step = self._chunk_line
+        return self._take(2)
+
+    def _trailers(self) -> bytes | None:
+        """Trailers are checked and dropped: nobody here gives them a meaning."""
+        line = self._line(max(HEAD_LIMIT - self._left, 0), "the trailers are too long")
+        if line is None:
+            return None
+        self._left += len(line) + 2  # counts the octets of all trailers here
+        if line:
+            _check_trailer(line)
+            return b""
+        self._step = self._finished
+        return b"\r\n"
+
+    def _line(self, limit: int, complaint: str) -> bytes | None:
+        end = self._held.find(b"\r\n")
+        size = len(self._held) if end < 0 else end
+        _check_octets(self._held[: min(size, limit)], cut=end < 0 or size > limit)
+        if size > limit:
+            raise HttpError(complaint)
+        return None if end < 0 else self._take(end + 2)[:-2]
+
+    def _take(self, count: int) -> bytes:
+        taken, self._held = self._held[:count], self._held[count:]
+        return taken
+
+
+def check_request(head: bytes) -> tuple[Framing, int]:
+    """Judge a request's head, and tell the framing and size of its body.
+
+    :raises HttpError: 400 for anything ambiguous.
+    """
+    first, *lines = head.split(b"\r\n")
+    match = _REQUEST_LINE.fullmatch(first)
+    if match is None:
+        raise HttpError("the request line is malformed or not HTTP/1.1")
+    method, target, version = match.groups()
+    headers = _headers(lines)
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1 or (version == b"1" and not hosts):
+        raise HttpError("exactly one Host is required")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        raise HttpError("the Host is malformed")
+    _check_target(method, target, hosts[0] if hosts else None)
+    size = _size(headers, chunkable=version == b"1")
+    return (Framing.CHUNKED, 0) if size is None else (Framing.SIZED, max(size, 0))
+
+
+def check_response(head: bytes, method: bytes) -> tuple[Framing, int]:
+    """Judge the head of a response to a request with this method, and tell how its body ends.
+
+    :raises HttpError: for anything ambiguous, and for a switch of protocols nobody asked for.
+    """
+    first, *lines = head.split(b"\r\n")
+    match = _STATUS_LINE.fullmatch(first)
+    if match is None:
+        raise HttpError("the status line is malformed or not HTTP/1.1")
+    version, status = match[1], int(match[2])
+    size = _size(_headers(lines), chunkable=version == b"1")
+    if status < 200:
+        if status == 101:
+            raise HttpError("the server switches to a protocol nobody asked for")
+        return Framing.INTERIM, 0
+    if method == b"HEAD" or status in (204, 304):
+        return Framing.SIZED, 0
+    if size is None:
+        return Framing.CHUNKED, 0
+    return (Framing.SIZED, size) if size >= 0 else (Framing.UNTIL_CLOSE, 0)
+
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/1\.([01])")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
+_HEADER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*((?:[^ \t](?:.*[^ \t])?)?)[ \t]*", re.DOTALL)
+_HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(?:[/?].*)?", re.IGNORECASE | re.DOTALL)
+_NEVER_TRAILERS = frozenset(
+    b"authorization cache-control connection content-encoding content-length content-range "
+    b"content-type cookie expect host keep-alive max-forwards pragma proxy-authorization "
+    b"proxy-connection range set-cookie te trailer transfer-encoding upgrade".split()
+)
+
+
+def _check_octets(part: bytes, *, cut: bool) -> None:
+    """Refuse control characters, and line ends other than CRLF, as soon as they are seen."""
+    if cut and part.endswith(b"\r"):
+        part = part[:-1]  # its LF is beyond the cut
+    if _CONTROL.search(part.replace(b"\r\n", b"")):
+        raise HttpError("a control character or a bare line end")
+
+
+def _headers(lines: list[bytes]) -> Headers:
+    headers = []
+    for line in lines:
+        match = _HEADER.fullmatch(line)
+        if match is None:
+            raise HttpError("a header line is malformed or folded")
+        headers.append((match[1].lower(), match[2]))
+    return headers
+
+
+def _size(headers: Headers, *, chunkable: bool) -> int | None:
+    """Content-Length; None for chunked; -1 without either."""
+    lengths = [value for name, value in headers if name == b"content-length"]
+    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    if len(lengths) + len(codings) > 1:
+        raise HttpError("more than one header says where the message ends")
+    if codings:
+        if not chunkable or codings[0].lower() != b"chunked":
+            raise HttpError("a transfer coding other than chunked")
+        return None
+    if lengths and not _LENGTH.fullmatch(lengths[0]):
+        raise HttpError("the Content-Length is malformed")
+    return int(lengths[0]) if lengths else -1
+
+
+def _check_target(method: bytes, target: bytes, host: bytes | None) -> None:
+    if method == b"CONNECT":
+        raise HttpError("no tunnels here")
+    if b"#" in target:
+        raise HttpError("the request target has a fragment")
+    if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
+        return
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        raise HttpError("the request target is not a path")
+    if not absolute[1] or (host is not None and absolute[1].lower() != host.lower()):
+        raise HttpError("the request target names another host")
+
+
+def _check_trailer(line: bytes) -> None:
+    ((name, _),) = _headers([line])
+    if name in _NEVER_TRAILERS:
+        raise HttpError("a trailer that must not be one")
