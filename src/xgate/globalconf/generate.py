@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from xgate.algorithms import SHA512, Digest, find_signature, signature_padding, signature_uri
+from xgate.algorithms import SHA512, Digest, signature_uri
 from xgate.errors import Fault
 from xgate.globalconf.anchor import Anchor
 from xgate.globalconf.conf import auth_certificate_hash
@@ -81,10 +81,7 @@ def software_signer(
     """A signer with a key in memory: RSA PKCS#1 v1.5 or ECDSA."""
     primitive = digest.primitive
     if isinstance(key, rsa.RSAPrivateKey):
-        uri = signature_uri("rsa", digest)
-        algorithm = find_signature(uri)
-        assert algorithm is not None
-        pad = signature_padding(algorithm)
+        uri, pad = signature_uri("rsa", digest), padding.PKCS1v15()
         return DirectorySigner(certificate, uri, lambda data: key.sign(data, pad, primitive))
     uri = signature_uri("ecdsa", digest)
     return DirectorySigner(certificate, uri, lambda data: key.sign(data, ec.ECDSA(primitive)))
@@ -116,36 +113,28 @@ def write_directory(
         map(_BOUNDARY.fullmatch, (boundaries.outer, boundaries.inner))
     ):
         raise Fault("malformed_global_conf", "boundaries are two words of letters and digits")
-    inner = boundaries.inner
-    entries = [_lines(f"Expire-date: {write_time(expires)}", f"Version: {version}", "")]
-    entries += map(_entry, parts)
-    signed = b"".join(_lines(f"--{inner}") + entry for entry in entries) + _lines(f"--{inner}--")
+    signed = _signed_part(parts, boundaries.inner, expires, version)
     signature = b64encode(signer.sign(signed)).decode("ascii")
     certificate_hash = b64encode(digest.of(signer.certificate)).decode("ascii")
-    return b"".join(
-        (
-            _lines(
-                f"Content-Type: multipart/related; charset=UTF-8; boundary={boundaries.outer}",
-                "",
-                f"--{boundaries.outer}",
-                f"Content-Type: multipart/mixed; charset=UTF-8; boundary={inner}",
-                "",
-            ),
-            signed,
-            _lines(
-                "",
-                f"--{boundaries.outer}",
-                "Content-Type: application/octet-stream",
-                "Content-Transfer-Encoding: base64",
-                f"Signature-Algorithm-Id: {signer.algorithm}",
-                f"Verification-certificate-hash: {certificate_hash};"
-                f' hash-algorithm-id="{digest.uri}"',
-                "",
-                signature,
-                f"--{boundaries.outer}--",
-            ),
-        )
+    head = _lines(
+        f"Content-Type: multipart/related; charset=UTF-8; boundary={boundaries.outer}",
+        "",
+        f"--{boundaries.outer}",
+        f"Content-Type: multipart/mixed; charset=UTF-8; boundary={boundaries.inner}",
+        "",
     )
+    tail = _lines(
+        "",
+        f"--{boundaries.outer}",
+        "Content-Type: application/octet-stream",
+        "Content-Transfer-Encoding: base64",
+        f"Signature-Algorithm-Id: {signer.algorithm}",
+        f'Verification-certificate-hash: {certificate_hash}; hash-algorithm-id="{digest.uri}"',
+        "",
+        signature,
+        f"--{boundaries.outer}--",
+    )
+    return head + signed + tail
 
 
 def write_private(private: PrivateParameters) -> bytes:
@@ -216,6 +205,15 @@ def register_server(
     """
     hashes = tuple(auth_certificate_hash(der, version) for der in auth_certificates)
     return SecurityServer(owner, server_code, address, hashes, tuple(clients), maintenance)
+
+
+def _signed_part(
+    parts: Iterable[DirectoryPart], boundary: str, expires: datetime, version: int
+) -> bytes:
+    entries = [_lines(f"Expire-date: {write_time(expires)}", f"Version: {version}", "")]
+    entries += map(_entry, parts)
+    delimiter = _lines(f"--{boundary}")
+    return b"".join(delimiter + entry for entry in entries) + _lines(f"--{boundary}--")
 
 
 def _anchor(anchor: Anchor) -> tuple[Tag, ...]:
