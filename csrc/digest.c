@@ -76,7 +76,7 @@ xg_err xg_hasher_once(xg_digest *out, xg_hasher *hasher, xg_span octets) {
 }
 
 xg_err xg_digest_parts(xg_digest *out, int algorithm, const xg_span *parts, size_t n) {
-    if (!out || !parts) return XG_E_ARGUMENT;
+    if (!out || !parts || !xg_algorithm_of(algorithm)) return XG_E_ARGUMENT;
     if (n == 0) return XG_OK;
     if (n > SIZE_MAX / sizeof *out) return XG_E_LIMIT;
     for (size_t i = 0; i < n; i++)
