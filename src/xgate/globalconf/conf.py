@@ -83,7 +83,9 @@ class GlobalConf:
         self._by_auth_hash = {
             value: server for index in indexes for value, server in index.by_auth_hash.items()
         }
+        self._auth_hashes = frozenset(self._by_auth_hash)
         self._cas = tuple(ca for index in reversed(indexes) for ca in index.cas)
+        self._ocsp_certificates = tuple(c for ca in self._cas for c in ca.ocsp_certificates)
         self._tsa_certificates = tuple(c for index in indexes for c in index.tsa_certificates)
         self._known_addresses = frozenset(
             address for index in indexes for address in index.notices if address.strip()
@@ -222,7 +224,7 @@ class GlobalConf:
 
     def known_auth_hashes(self) -> frozenset[bytes]:
         """The hashes of all registered authentication certificates."""
-        return frozenset(self._by_auth_hash)
+        return self._auth_hashes
 
     # certification, OCSP and timestamping services
 
@@ -239,7 +241,7 @@ class GlobalConf:
 
     def ocsp_certificates(self) -> Sequence[Certificate]:
         """The certificates of all configured OCSP responders."""
-        return tuple(certificate for ca in self._cas for certificate in ca.ocsp_certificates)
+        return self._ocsp_certificates
 
     def chain_of(self, instance: str, certificate: Certificate) -> Sequence[Certificate]:
         """The certificate and its issuers as far as they are known by name; no signature counts.
