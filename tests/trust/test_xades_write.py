@@ -179,6 +179,7 @@ def test_intermediates_are_referred_to_and_enclosed() -> None:
         {"ocsp": []},
         {"algorithm": "urn:unknown"},
         {"algorithm": ECDSA_SHA512},
+        {"algorithm": "http://www.w3.org/2000/09/xmldsig#rsa-sha1"},
         {"certificate": certificate("P-256")},
     ],
 )

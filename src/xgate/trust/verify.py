@@ -1,37 +1,28 @@
-"""Prove a message: its signature, its signer, its certificates, and in a container its time.
+"""Prove a message that was received, or one that a container holds, with its time.
 
 The rule: one straight line of checks in the reference's order, each with its code. What must hold
-for a proof and the reference leaves out (every part is covered, the certificate is the one that the
-signer named) is checked as soon as what it stands on is proven. Sources: signature 6.1, 6.2 and 7;
-asic 5.
+for a proof and the reference leaves out (every part is covered) is checked as soon as what it
+stands on is proven. Sources: signature 6.1, 6.2 and 7; asic 5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
-from xgate.algorithms import SHA512, Digest, find_signature, verify_signature
+from xgate.algorithms import SHA512, Digest
 from xgate.errors import Fault, faults_under
 from xgate.ids import ClientId
-from xgate.trust.anchors import ApprovedCa, Trust
+from xgate.trust.anchors import Trust
 from xgate.trust.asic import Container, read_container
-from xgate.trust.certificate import Certificate, check_sign_certificate, member_of
 from xgate.trust.hashchain import verify_chain
-from xgate.trust.identifiers import is_strong
+from xgate.trust.hashchain_read import ChainValue, read_chain
 from xgate.trust.message_signer import signer_of
-from xgate.trust.path import build_path, check_revocation
 from xgate.trust.proof import ContainerProof, Evidence, Proven, ProvenPart
-from xgate.trust.seal import Seal
+from xgate.trust.seal import MESSAGE, Seal
+from xgate.trust.signature_proof import prove_signature
 from xgate.trust.timestamp import Timestamp, verify_timestamp
-from xgate.trust.xades_read import (
-    CHAIN_RESULT,
-    MESSAGE,
-    CertificateReference,
-    Reference,
-    SignatureDocument,
-    read_signature,
-)
+from xgate.trust.xades_read import CHAIN_RESULT, SignatureDocument, read_signature
 
 __all__ = [
     "ContainerProof",
@@ -80,7 +71,7 @@ def verify_message(
             return digests[uri]
         return None if octets is None else digest.of(octets)
 
-    proven = _verify(trust, document, digest_of, signer, at, weak_digests)
+    proven = prove_signature(trust, document, digest_of, signer, at, weak_digests)
     if not chained:
         _check_all_covered(document, digests)
     return proven
@@ -99,7 +90,7 @@ def verify_container(trust: Trust, data: bytes, *, weak_digests: bool = True) ->
         raise Fault("malformed_signature", "The signature refers to no message and no hash chain")
     timestamp = _verify_timestamp(trust, container, document)
     chained = document.refers_to(CHAIN_RESULT) and container.chain_result is not None
-    missing = _check_container_chain(container, {MESSAGE: None}) if chained else ()
+    signed = _check_chain(container) if chained else _direct(document)
     digests = {f"/{name}": SHA512.of(octets) for name, octets in container.attachments}
 
     def digest_of(uri: str, digest: Digest) -> bytes | None:
@@ -108,161 +99,20 @@ def verify_container(trust: Trust, data: bytes, *, weak_digests: bool = True) ->
         octets = container.find(uri)
         return None if octets is None else digest.of(octets)
 
-    proven = _verify(trust, document, digest_of, signer, timestamp.gen_time, weak_digests)
+    proven = prove_signature(trust, document, digest_of, signer, timestamp.gen_time, weak_digests)
+    message = ProvenPart(MESSAGE, SHA512.of(container.message), verified=True)
+    attachments = [
+        ProvenPart(name, digest, verified=signed.get(name) == digest)
+        for name, digest in digests.items()
+    ]
     return ContainerProof(
         proven=proven,
         kind="batch" if chained else "plain",
         timestamp=timestamp,
         timestamp_kind="plain" if container.timestamp_chain_result is None else "batch",
-        parts=_judge_parts(container, document, digests, chained),
-        missing=tuple(name for name in missing if name not in digests),
+        parts=(message, *attachments),
+        missing=tuple(name for name in signed if name not in digests),
     )
-
-
-_DigestOf = Callable[[str, Digest], bytes | None]
-"""The digest, by that algorithm, of the octets a signature calls by this URI; None: unknown."""
-
-
-def _verify(
-    trust: Trust,
-    document: SignatureDocument,
-    digest_of: _DigestOf,
-    signer: ClientId,
-    at: datetime,
-    weak_digests: bool,
-) -> Proven:
-    """Steps 3 to 8 of signature 6.1."""
-    certificate = _signing_certificate(document)
-    approved = _approved_cas(trust, certificate, signer)
-    _check_value(document, certificate, weak_digests)
-    _check_references(document, digest_of, weak_digests)
-    _check_certificate_named(document, certificate)
-    _check_no_manifests(document)
-    intermediates = _intermediates(document)
-    if not document.ocsp:
-        raise Fault("malformed_signature", "The signature has no OCSP responses in it")
-    path = build_path(certificate, intermediates, [ca.certificate for ca in approved], at)
-    responses = check_revocation(path, document.ocsp, trust, signer.instance, at)
-    return Proven(signer.member, certificate, path, responses, document.signing_time, at)
-
-
-def _signing_certificate(document: SignatureDocument) -> Certificate:
-    if document.certificates is None:
-        raise Fault("internal_error", "The signature has no KeyInfo")
-    if not document.certificates:
-        raise Fault("malformed_signature", "The signature has no signing certificate in it")
-    certificate = Certificate.load(document.certificates[0])
-    check_sign_certificate(certificate)
-    return certificate
-
-
-def _approved_cas(trust: Trust, certificate: Certificate, signer: ClientId) -> list[ApprovedCa]:
-    """The CAs that may have issued the certificate, and by whose profile it is the signer's."""
-    cas = trust.find_cas(signer.instance, certificate.issuer)
-    if not cas:
-        raise Fault(
-            "internal_error",
-            "Certificate is not issued by approved certification service provider.",
-        )
-    refusals: list[Fault] = []
-    approved: list[ApprovedCa] = []
-    for ca in cas:
-        try:
-            _check_member(certificate, ca, signer)
-            approved.append(ca)
-        except Fault as fault:
-            refusals.append(fault)
-    if not approved:
-        raise refusals[-1]
-    return approved
-
-
-def _check_member(certificate: Certificate, ca: ApprovedCa, signer: ClientId) -> None:
-    if ca.authentication_only:
-        raise Fault("internal_error", "The certificate's CA may not issue signing certificates")
-    named = member_of(certificate, ca.profile, signer)
-    if named.member != signer.member:
-        raise Fault(
-            "incorrect_certificate",
-            f"Name in certificate ({named}) does not match name in message ({signer.member})",
-        )
-
-
-def _check_value(document: SignatureDocument, certificate: Certificate, weak_digests: bool) -> None:
-    algorithm = find_signature(document.algorithm)
-    if algorithm is None:
-        raise Fault("invalid_signature_value", "The signature's algorithm is not known")
-    _check_strength(algorithm.digest, weak_digests)
-    if not verify_signature(
-        document.algorithm,
-        certificate.public_key,
-        document.value,
-        document.signed_info,
-        raw_ecdsa=True,
-    ):
-        raise Fault("invalid_signature_value", "Signature is not valid")
-
-
-def _check_references(
-    document: SignatureDocument, digest_of: _DigestOf, weak_digests: bool
-) -> None:
-    own = document.properties_reference
-    _check_reference(own, own.digest.of(document.signed_properties), weak_digests)
-    for reference in document.references:
-        actual = digest_of(reference.uri, reference.digest)
-        if actual is None:
-            raise Fault(
-                "internal_error",
-                f"The signature refers to '{reference.uri[:100]}', which is not there"
-                f" (digest {reference.digest.name})",
-            )
-        _check_reference(reference, actual, weak_digests)
-
-
-def _check_reference(reference: Reference, actual: bytes, weak_digests: bool) -> None:
-    _check_strength(reference.digest, weak_digests)
-    if actual != reference.value:
-        raise Fault("invalid_signature_value", f"'{reference.uri[:100]}' is not what was signed")
-
-
-def _check_strength(digest: Digest, weak_digests: bool) -> None:
-    if not is_strong(digest) and not weak_digests:
-        raise Fault("invalid_signature_value", f"{digest.name} is too weak for a signature")
-
-
-def _check_certificate_named(document: SignatureDocument, certificate: Certificate) -> None:
-    """The signed properties name the certificate that was used, so it cannot be exchanged."""
-    if not any(_names(reference, certificate) for reference in document.signing_certificates):
-        raise Fault("malformed_signature", "The signature was not made for this certificate")
-
-
-def _names(reference: CertificateReference, certificate: Certificate) -> bool:
-    return reference.digest.of(certificate.der) == reference.value and reference.serial in (
-        None,
-        certificate.serial,
-    )
-
-
-def _check_no_manifests(document: SignatureDocument) -> None:
-    # Time-stamps of 2012 to 2014 used manifests; such a time-stamp would prove nothing here.
-    if "ts-root-manifest" in document.ids:
-        raise Fault("invalid_reference", "Time-stamp manifests are not supported")
-
-
-def _intermediates(document: SignatureDocument) -> list[Certificate]:
-    """The certificates that CompleteCertificateRefs names; others count for nothing."""
-    found = []
-    for reference in document.certificate_references:
-        identity = (reference.uri or "").removeprefix("#")
-        der = document.certificate_values.get(identity)
-        if der is None or reference.uri == identity:
-            raise Fault("malformed_signature", "A certificate the signature names is not in it")
-        if reference.digest.of(der) != reference.value:
-            raise Fault(
-                "malformed_signature", "A certificate in the signature is not the named one"
-            )
-        found.append(Certificate.load(der))
-    return found
 
 
 def _check_all_covered(document: SignatureDocument, digests: Mapping[str, bytes]) -> None:
@@ -282,41 +132,35 @@ def _verify_timestamp(trust: Trust, container: Container, document: SignatureDoc
     return verify_timestamp(container.token, stamped, trust)
 
 
-def _check_container_chain(
-    container: Container, inputs: Mapping[str, tuple[Digest, bytes] | None]
-) -> tuple[str, ...]:
-    """Check the signature's hash chain; the names it holds that the container has no octets for."""
-    declined: list[str] = []
+def _direct(document: SignatureDocument) -> dict[str, bytes | None]:
+    """What the signature itself says of attachments."""
+    return {r.uri: r.value for r in document.references if r.uri not in (MESSAGE, CHAIN_RESULT)}
+
+
+def _check_chain(container: Container) -> dict[str, bytes | None]:
+    """Check the signature's hash chain; what it says of attachments.
+
+    A container may be without them, so the chain's own word counts: the SHA-512 that it has for a
+    name. Steps that the walk did not reach may say anything, so a name that has two digests has
+    none, and a name that the walk did not meet is not there.
+    """
+    met: set[str] = set()
+    there = {_CHAIN: container.chain, MESSAGE: container.message}
 
     def resolve(uri: str) -> bytes | None:
-        octets = container.find(uri)
-        if octets is None:
-            declined.append(uri)
-        return octets
+        met.add(uri)
+        return there.get(uri)
 
     with faults_under("malformed_signature"):
-        verify_chain(container.chain_result or b"", resolve, inputs, absent_ok=True)
-    return tuple(dict.fromkeys(declined))
+        verify_chain(container.chain_result or b"", resolve, {MESSAGE: None}, absent_ok=True)
+    said: dict[str, bytes | None] = {}
+    for value in _data_refs(container.chain or b""):
+        if value.uri in met and value.uri not in there:
+            digest = value.digest if value.method == SHA512 and not value.transforms else None
+            said[value.uri] = digest if said.get(value.uri, digest) == digest else None
+    return said
 
 
-def _judge_parts(
-    container: Container, document: SignatureDocument, digests: Mapping[str, bytes], chained: bool
-) -> tuple[ProvenPart, ...]:
-    """Every part of the container against what was signed.
-
-    The message stands proven; an attachment in a hash chain does not, because the container may be
-    without it. So the chain is asked again with the digest of the attachment that is there.
-    """
-    parts = [ProvenPart(MESSAGE, SHA512.of(container.message), True)]
-    for name, digest in digests.items():
-        verified = _in_chain(container, name, digest) if chained else document.refers_to(name)
-        parts.append(ProvenPart(name, digest, verified))
-    return tuple(parts)
-
-
-def _in_chain(container: Container, name: str, digest: bytes) -> bool:
-    try:
-        _check_container_chain(container, {MESSAGE: None, name: (SHA512, digest)})
-    except Fault:
-        return False
-    return True
+def _data_refs(chain: bytes) -> list[ChainValue]:
+    steps = read_chain(chain).steps.values()
+    return [value for step in steps for value in step if value.kind == "DataRef"]

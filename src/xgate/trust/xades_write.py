@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from xgate.algorithms import Digest, SignatureAlgorithm, find_signature
 from xgate.errors import Fault
 from xgate.trust.certificate import Certificate
+from xgate.trust.identifiers import is_strong
 from xgate.trust.xades_read import CHAIN_RESULT, MESSAGE, read_signature
 
 __all__ = ["Draft", "draft_signature", "with_timestamp"]
@@ -93,8 +94,8 @@ def draft_signature(
     :param digest: of the referenced octets, by the digest of ``algorithm``.
     :param signing_time: aware; written in UTC with milliseconds.
     :param ocsp: DER responses, the signing certificate's first, then one per intermediate.
-    :raises Fault: ``cannot_create_signature``: no OCSP response, an unknown algorithm or one that
-        does not fit the key, a text that XML cannot carry.
+    :raises Fault: ``cannot_create_signature``: no OCSP response, an unknown or weak algorithm or
+        one that does not fit the key, a text that XML cannot carry.
     """
     method = _fitting(algorithm, certificate)
     if not ocsp:
@@ -150,6 +151,8 @@ def _fitting(algorithm: str, certificate: Certificate) -> SignatureAlgorithm:
     method = find_signature(algorithm)
     if method is None:
         raise _refusal(f"signature algorithm '{algorithm}' is not known")
+    if not is_strong(method.digest):
+        raise _refusal(f"{method.digest.name} is too weak for a signature")
     key = certificate.public_key
     fits = isinstance(key, rsa.RSAPublicKey) if method.kind != "ecdsa" else _is_ec(key)
     if not fits:

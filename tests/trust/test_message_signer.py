@@ -1,0 +1,88 @@
+"""Who must have signed: the client of a request, the provider of an answer."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xgate.errors import Fault
+from xgate.ids import ClientId
+from xgate.trust.message_signer import signer_of
+
+CLIENT = ClientId("DEV", "COM", "4321", "TestClient")
+PROVIDER = ClientId("DEV", "COM", "1234", "TestService")
+PARTS = """<id:xRoadInstance>DEV</id:xRoadInstance><id:memberClass>COM</id:memberClass>
+<id:memberCode>{}</id:memberCode><id:subsystemCode>{}</id:subsystemCode>"""
+SOAP = f"""<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"
+ xmlns:x="http://x-road.eu/xsd/xroad.xsd" xmlns:id="http://x-road.eu/xsd/identifiers"><e:Header>
+<x:client id:objectType="SUBSYSTEM">{PARTS.format("4321", "TestClient")}</x:client>
+<x:service id:objectType="SERVICE">{PARTS.format("1234", "TestService")}
+<id:serviceCode>look</id:serviceCode></x:service>
+</e:Header><e:Body><look/></e:Body></e:Envelope>"""
+
+
+def refused(message: str) -> str:
+    with pytest.raises(Fault) as caught:
+        signer_of(message.encode())
+    return caught.value.code
+
+
+def test_a_soap_request_is_signed_by_its_client() -> None:
+    assert signer_of(SOAP.encode()) == CLIENT
+
+
+def test_a_soap_answer_is_signed_by_the_provider() -> None:
+    assert signer_of(SOAP.replace("<look/>", "<lookResponse/>").encode()) == PROVIDER
+
+
+def test_a_rest_request_is_signed_by_its_client() -> None:
+    part = (
+        "GET\r\n/r1/DEV/COM/1234/TestService/look\r\nX-Road-Client:DEV/COM/4321/TestClient\r\n"
+        "X-Road-Id:1\r\nx-road-request-id:2\r\n"
+    )
+    assert signer_of(part.encode()) == CLIENT
+
+
+def test_a_rest_answer_is_signed_by_the_provider() -> None:
+    part = (
+        "200\r\nOK\r\nx-road-client:DEV/COM/4321/TestClient\r\n"
+        "x-road-service:DEV/COM/1234/TestService/look\r\n"
+        "x-road-id:1\r\nx-road-request-id:2\r\nx-road-request-hash:h\r\n"
+    )
+    assert signer_of(part.encode()) == PROVIDER
+    unnamed = part.replace("x-road-service:DEV/COM/1234/TestService/look\r\n", "")
+    assert refused(unnamed) == "internal_error"
+
+
+@pytest.mark.parametrize("message", ["", "text", "<other/>", "0", "GET"])
+def test_what_is_neither_has_no_signer(message: str) -> None:
+    assert refused(message) == "internal_error"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<e:Body>", "<e:Body><x/>"),
+        ("<look/>", ""),
+        ("</e:Header>", "</e:Header><e:Header/>"),
+        ("</e:Body>", "</e:Body><e:Body/>"),
+        ("<x:client", "<x:client/><x:client"),
+        ("x:client", "y"),
+        ('<x:client id:objectType="SUBSYSTEM">', '<x:client id:objectType="SERVER">'),
+    ],
+)
+def test_a_signer_is_named_once(old: str, new: str) -> None:
+    assert old in SOAP
+    assert refused(SOAP.replace(old, new)) in (
+        "invalid_soap",
+        "invalid_client_identifier",
+        "internal_error",
+    )
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=100, deadline=None)
+def test_garbage_is_a_fault(data: bytes) -> None:
+    with pytest.raises(Fault):
+        signer_of(data)
