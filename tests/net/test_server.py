@@ -245,7 +245,7 @@ async def test_a_client_that_drops_in_mid_body_is_a_closed_connection() -> None:
         await client.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello")
         await wait_all_tasks_blocked()
     assert [str(error) for error in caught] == [
-        "the peer closed the connection in the middle of a message"
+        "the peer closed the connection before its message was complete"
     ]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import trio
 
-from xgate.net.errors import ConnectError, TimedOutError
+from xgate.net.errors import ConnectError, TimedOutError, UnknownHostError
 from xgate.net.stream import SocketStream
 
 __all__ = ["dial"]
@@ -31,7 +31,7 @@ async def dial(host: str, port: int, *, timeout: float = 30.0) -> SocketStream:
         try:
             found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise ConnectError(f"{host} has no address: {error}") from None
+            raise UnknownHostError(f"{host} has no address: {error}") from None
         places = list(dict.fromkeys((entry[0], entry[4]) for entry in found))
         return await _Race(places).run(f"{host} port {port}")
     raise TimedOutError(f"no connection to {host} port {port} in {timeout:g} s")

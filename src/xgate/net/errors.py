@@ -14,6 +14,7 @@ __all__ = [
     "TimedOutError",
     "TlsError",
     "TooBigError",
+    "UnknownHostError",
 ]
 
 
@@ -31,6 +32,10 @@ class TimedOutError(NetError):
 
 class ConnectError(NetError):
     """No connection could be made: the name has no address, or no address answers."""
+
+
+class UnknownHostError(ConnectError):
+    """The name has no address."""
 
 
 class TlsError(NetError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -53,7 +54,8 @@ async def fetch(
 
     :param url: ``http`` or ``https``, without credentials. :param timeout: seconds for all of it.
     :param max_bytes: most octets of an answer's body.
-    :param roots: DER certificates to trust for HTTPS; the system's if None.
+    :param roots: DER certificates to trust for HTTPS; the system's if None. A server whose own
+        certificate is among them is trusted whatever else that says.
     :param clock: for the certificates' validity.
     :raises ValueError: not such a URL. :raises NetError: by its kind what failed: ``ConnectError``,
         ``TlsError``, ``TimedOutError``, ``HttpError``, ``ClosedError``, ``TooBigError``.
@@ -113,6 +115,8 @@ def _check_server(
     chain: Sequence[bytes], host: str, roots: Sequence[bytes] | None, clock: Clock
 ) -> None:
     """Verify a web server's certificate for its name. :raises TlsError: it does not hold."""
+    if roots is not None and chain and chain[0] in roots:
+        return
     try:
         leaf, *others = (x509.load_der_x509_certificate(der) for der in chain)
         trusted = _system_roots() if roots is None else _load(roots)
@@ -136,10 +140,12 @@ def _subject(host: str) -> x509.DNSName | x509.IPAddress:
 
 @lru_cache(maxsize=1)
 def _system_roots() -> list[x509.Certificate]:
-    roots = []
-    for der in ssl.create_default_context().get_ca_certs(binary_form=True):
-        with suppress(ValueError):  # one that pyca cannot read is one that vouches for nobody
-            roots += _load([der])
+    roots: list[x509.Certificate] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some roots of the web have serial numbers of old custom
+        for der in ssl.create_default_context().get_ca_certs(binary_form=True):
+            with suppress(ValueError):  # one that pyca cannot read vouches for nobody
+                roots += _load([der])
     return roots
 
 

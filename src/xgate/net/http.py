@@ -56,6 +56,7 @@ class HttpEnd:
         self.failed = False
         """True once the peer broke the rules or the connection: it cannot be used again."""
         self._deaf = False
+        self._ended = False
         self._waited = 0.0
         self._received = 0
 
@@ -77,7 +78,11 @@ class HttpEnd:
                 event = self.h11.next_event()
             except h11.RemoteProtocolError as error:
                 self.failed = self._deaf = True
-                raise _peer_erred(error) from None
+                if self._ended:
+                    raise ClosedError(
+                        "the peer closed the connection before its message was complete"
+                    ) from None
+                raise HttpError(f"the peer broke HTTP's rules: {error}") from None
             if event is not h11.NEED_DATA:
                 assert isinstance(event, h11.Event), "the filter hands on one message at a time"
                 return event
@@ -101,6 +106,7 @@ class HttpEnd:
         if data:
             self._approve(lambda: self.strict.feed(data))
         else:
+            self._ended = True
             self.h11.receive_data(b"")
 
     async def send(self, *events: h11.Event, pace: Pace | None = None) -> None:
@@ -180,9 +186,3 @@ def read_headers(head: h11.Request | h11.Response) -> tuple[tuple[str, str], ...
     """In arrival order, names in the case they came in."""
     items = head.headers.raw_items()
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in items)
-
-
-def _peer_erred(error: h11.RemoteProtocolError) -> HttpError | ClosedError:
-    if "closed connection" in str(error):
-        return ClosedError("the peer closed the connection in the middle of a message")
-    return HttpError(f"the peer broke HTTP's rules: {error}")

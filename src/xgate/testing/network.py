@@ -21,6 +21,19 @@ from xgate.net.stream import SocketStream
 __all__ = ["key_pem", "make_identity", "rsa_key", "stream_pair", "write_pem"]
 
 
+_CA_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 def make_identity(
     name: str = "test",
     *,
@@ -43,16 +56,27 @@ def make_identity(
     first, last = valid or (now - timedelta(days=1), now + timedelta(days=1))
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     above = x509.load_der_x509_certificate(issuer.chain[0]) if issuer else None
+    public = private.public_key()
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(above.subject if above else subject)
-        .public_key(private.public_key())
+        .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(first)
         .not_valid_after(last)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
+    builder = builder.add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(public), critical=False
+    )
+    if issuer:
+        above_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(
+            issuer.private_key.public_key()
+        )
+        builder = builder.add_extension(above_key, critical=False)
+    if ca:
+        builder = builder.add_extension(_CA_USAGE, critical=True)
     if purposes:
         builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
     if names:
