@@ -14,7 +14,8 @@ from lxml import etree
 
 from xgate.errors import Fault
 from xgate.net.server import Exchange
-from xgate.wire.mime import MultipartReader, PartBegin, PartData, read_content_type
+from xgate.wire.content_type import read_content_type
+from xgate.wire.mime import MultipartReader, PartBegin, PartData
 from xgate.wire.names import SOAP_NS
 from xgate.wire.xml import parse
 
@@ -29,7 +30,7 @@ async def serve_people(exchange: Exchange) -> None:
     body = await _read(exchange)
     path = exchange.target.partition("?")[0]
     if path == "/echo":
-        kind = exchange.header("content-type") or "application/octet-stream"
+        kind = exchange.find_header("content-type") or "application/octet-stream"
         await exchange.respond(200, [("Content-Type", kind)], body)
         return
     name = _PEOPLE.get(path.removeprefix("/people/"))
@@ -44,7 +45,7 @@ async def serve_random(exchange: Exchange) -> None:
     """``getRandom``: a number, and how many attachments came along."""
     body = await _read(exchange)
     try:
-        envelope, attachments = _open(exchange.header("content-type") or "", body)
+        envelope, attachments = _open(exchange.find_header("content-type") or "", body)
         answer = _answer(parse(envelope), attachments)
     except Fault as fault:
         await exchange.respond(500, [("Content-Type", "text/plain")], str(fault).encode())

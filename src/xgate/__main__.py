@@ -1,0 +1,5 @@
+"""``python -m xgate``: the same as the ``xgate`` command."""
+
+from xgate.cli import main
+
+main()

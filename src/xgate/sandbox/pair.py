@@ -1,0 +1,126 @@
+"""Runs a country: its authorities, its provider's services and its two security servers.
+
+The rule: the authorities and services run in this process; the servers either in it too (tests, by
+the same ``run_server``) or as processes of their own (demo, benchmarks), which is what users run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import trio
+
+from xgate.clock import Clock
+from xgate.net.drain import Drain
+from xgate.net.errors import NetError
+from xgate.net.listen import listen_on, serve_listeners
+from xgate.net.server import Exchange, ServerLimits, serve_connection
+from xgate.net.stream import Stream
+from xgate.sandbox.authority import Authority
+from xgate.sandbox.country import Country, Place
+from xgate.sandbox.services import serve_people, serve_random
+from xgate.securityserver.journal import Journal
+from xgate.securityserver.run import run_server
+from xgate.securityserver.settings import load_settings
+
+__all__ = ["ServerProcess", "run_in_process", "serve_surroundings", "start_process"]
+
+Handler = Callable[[Exchange], Awaitable[None]]
+
+
+async def serve_surroundings(
+    country: Country,
+    clock: Clock,
+    *,
+    services: Handler | None = None,
+    authority: Authority | None = None,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve the authorities and the provider's services until cancelled."""
+    doors = (
+        (country.ports.authority, (authority or Authority(country, clock)).handler),
+        (country.ports.services, services or _services),
+    )
+    async with trio.open_nursery() as nursery:
+        for port, handler in doors:
+            listeners = await listen_on("127.0.0.1", port)
+            serve = partial(serve_listeners, listeners, _connections(handler, clock))
+            await nursery.start(serve)
+        task_status.started()
+
+
+async def _services(exchange: Exchange) -> None:
+    if exchange.target.startswith("/soap"):
+        await serve_random(exchange)
+    else:
+        await serve_people(exchange)
+
+
+def _connections(handler: Handler, clock: Clock) -> Callable[[Stream], Awaitable[None]]:
+    async def serve(stream: Stream) -> None:
+        await serve_connection(stream, handler, ServerLimits(), clock)
+
+    return serve
+
+
+@asynccontextmanager
+async def run_in_process(
+    place: Place, clock: Clock, lines: list[dict[str, object]]
+) -> AsyncIterator[None]:
+    """Run one server as a task; what it logs is appended to ``lines``, decoded."""
+    drain = Drain()
+    journal = Journal(clock, lambda line: lines.append(msgspec.json.decode(line)))
+    async with trio.open_nursery() as nursery:
+        settings = load_settings(place.settings)
+        await nursery.start(
+            partial(run_server, settings, place.folder, clock, journal, drain)
+        )
+        try:
+            yield
+        finally:
+            drain.start()
+
+
+class ServerProcess:
+    """A security server as a process of its own; its log is in its folder."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    async def stop(self) -> int:
+        """Ask it to drain and wait for its end; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        with trio.move_on_after(30):
+            while self.process.poll() is None:
+                await trio.sleep(0.02)
+        if self.process.poll() is None:
+            self.process.kill()
+        return await trio.to_thread.run_sync(self.process.wait)
+
+
+async def start_process(place: Place, *, timeout: float = 20.0) -> ServerProcess:
+    """Start ``xgate serve`` for a place and wait until it says that it serves.
+
+    :raises NetError: it ended or said nothing in time; the text ends with its last log line.
+    """
+    log = place.folder / "server.log"
+    command = [sys.executable, "-m", "xgate", "serve", "--config", os.fspath(place.settings)]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=sink)
+    with trio.move_on_after(timeout):
+        while process.poll() is None:
+            if b'"event":"serving"' in log.read_bytes():
+                return ServerProcess(process, log)
+            await trio.sleep(0.02)
+    process.kill()
+    said = log.read_text(errors="replace").strip().rpartition("\n")[2]
+    raise NetError(f"the {place.name}'s server did not start: {said}")
