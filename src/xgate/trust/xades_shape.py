@@ -10,6 +10,7 @@ What no verifier looks at (other unsigned properties) may be as it likes. Source
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 from lxml import etree
@@ -99,8 +100,13 @@ def parse_shaped(
 
 def qualified(element: etree._Element) -> str:
     """``ds:Name``, ``xades:Name``, ``ec:Name`` or, of any other namespace, ``?:Name``."""
-    name = etree.QName(element)
-    return f"{_PREFIXES.get(name.namespace or '', '?')}:{name.localname}"
+    return _short(element.tag)
+
+
+@lru_cache(maxsize=256)
+def _short(tag: str) -> str:
+    namespace, _, name = tag.removeprefix("{").rpartition("}")
+    return f"{_PREFIXES.get(namespace, '?')}:{name}"
 
 
 def refuse_signature(text: str) -> NoReturn:
@@ -127,21 +133,21 @@ def _survey(root: etree._Element) -> tuple[tuple[etree._Element, ...], frozenset
 
 
 def _check_shape(element: etree._Element) -> None:
-    name = qualified(element)
-    prefix = name.partition(":")[0]
-    # The reference finds elements by their literal prefixes, so a signature without them
-    # could not be proven to anybody else.
-    if prefix in ("ds", "xades") and element.prefix != prefix:
-        refuse_signature(f"An element of a signature must have the prefix '{prefix}'")
+    name = _short(element.tag)
     shape = _SHAPES.get(name)
     if shape is None:
         return
-    children = "".join(f"{qualified(child)} " for child in element)
-    if not shape.fullmatch(children):
+    # The reference finds elements by their literal prefixes, so a signature without them
+    # could not be proven to anybody else.
+    prefix = name[: name.index(":")]
+    if element.prefix != prefix and prefix != "ec":
+        refuse_signature(f"An element of a signature must have the prefix '{prefix}'")
+    children = list(element)
+    if not shape.fullmatch("".join([f"{_short(child.tag)} " for child in children])):
         refuse_signature(f"The content of '{name}' is not as it should be")
-    if children and any((text or "").strip() for text in _texts_between(element)):
+    if children and _any_text([element.text, *[child.tail for child in children]]):
         refuse_signature(f"There is text between the elements of '{name}'")
 
 
-def _texts_between(element: etree._Element) -> list[str | None]:
-    return [element.text, *(child.tail for child in element)]
+def _any_text(texts: list[str | None]) -> bool:
+    return any(text and text.strip() for text in texts)
