@@ -214,6 +214,9 @@ def issue(
         .not_valid_after(not_after)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+    if ca is not None:
+        key_id = x509.AuthorityKeyIdentifier(ca.certificate.subject_key_id, None, None)
+        builder = builder.add_extension(key_id, critical=False)
     if usages:
         named = {usage: usage in usages for usage in _USAGES}
         builder = builder.add_extension(x509.KeyUsage(**named), critical=True)
