@@ -42,10 +42,19 @@ def serve(*, config: Path) -> int:
             nursery.cancel_scope.cancel()
 
     try:
-        trio.run(main, strict_exception_groups=False)
+        trio.run(main)
     except NetError as error:
         raise Unusable(str(error)) from None
+    except BaseExceptionGroup as group:
+        raise _the_first(group) from None
     return 0
+
+
+def _the_first(error: BaseException) -> BaseException:
+    """What went wrong first: the nurseries around it only report it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return Unusable(str(error)) if isinstance(error, NetError) else error
 
 
 async def _drain_on_signal(

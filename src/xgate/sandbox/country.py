@@ -44,7 +44,8 @@ from xgate.ids import ClientId, ServerId
 from xgate.signer.store import KeyEntry, StoredCertificate, write_store
 from xgate.testing.pki import (
     Credential,
-    KeyKind,
+    EcKind,
+    RsaKind,
     issue_auth,
     issue_ocsp,
     issue_sign,
@@ -53,10 +54,13 @@ from xgate.testing.pki import (
     make_key,
 )
 
-__all__ = ["CONSUMER", "PROVIDER", "Country", "Place", "Ports", "found_country"]
+__all__ = ["CONSUMER", "PROVIDER", "Country", "KeyKind", "Place", "Ports", "found_country"]
 
 CONSUMER = ClientId("XG", "COM", "100", "portal")
 PROVIDER = ClientId("XG", "GOV", "200", "registry")
+KeyKind = EcKind | RsaKind
+"""What all keys of a country are."""
+
 _SERVERS = {"consumer": (CONSUMER, "127.0.0.2"), "provider": (PROVIDER, "127.0.0.3")}
 _MONTH = timedelta(days=30)
 _ALPHABET = string.ascii_letters + string.digits

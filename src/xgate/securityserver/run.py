@@ -234,14 +234,9 @@ async def _serve(
                         grace=settings.limits.drain_seconds,
                     )
                 )
-        journal.event("serving", server=str(world_server(server)), **msgspec.structs.asdict(ports))
+        journal.event("serving", id=server.id.short, **msgspec.structs.asdict(ports))
         task_status.started(ports)
-    journal.event("stopped", server=str(world_server(server)))
-
-
-def world_server(server: SecurityServer) -> object:
-    """The identifier of this server."""
-    return server.world.value.serverconf.server
+    journal.event("stopped", id=server.id.short)
 
 
 _Handler = Callable[[SocketStream], Awaitable[None]]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from xgate.cell import Cell
 from xgate.clock import Clock
-from xgate.ids import ClientId
+from xgate.ids import ClientId, ServerId
 from xgate.messagelog.writer import MessageLog
 from xgate.net.body import Spool
 from xgate.net.context import TlsIdentity
@@ -64,6 +64,11 @@ class SecurityServer:
         self.identity = identity
         self.internal = internal
         self._spool_folder = spool_folder
+
+    @property
+    def id(self) -> ServerId:
+        """The identifier of this server."""
+        return self.world.value.serverconf.server
 
     def open_spool(self) -> Spool:
         """A place for one body, in memory while small."""
