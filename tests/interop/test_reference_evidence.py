@@ -9,12 +9,15 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf, Instance
@@ -187,3 +190,17 @@ def test_the_reference_s_old_batch_signature(golden: Path, trusts: dict[str, Any
     assert code_of(verify_message, Renamed(trusts["EE"]), evidence, other, CONSUMER, at) == (
         "malformed_signature.invalid_hash_chain"
     )
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_changed_octet_of_a_real_container_never_proves_another_thing(
+    golden: Path, trusts: dict[str, Any], data: st.DataObject
+) -> None:
+    name = data.draw(st.sampled_from(sorted(CONTAINERS)))
+    trust = trusts["CS" if name.startswith("real") else "DEV"]
+    octets = bytearray((golden / "asic" / f"{name}.asice").read_bytes())
+    expected = verify_container(trust, bytes(octets))
+    octets[data.draw(st.integers(0, len(octets) - 1))] ^= data.draw(st.integers(1, 255))
+    with suppress(Fault):
+        assert verify_container(trust, bytes(octets)) == expected
