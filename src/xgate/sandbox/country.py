@@ -185,9 +185,7 @@ def _entry(key_id: str, usage: str, credential: Credential, member: str | None) 
     )
 
 
-def _publish(
-    country: Country, auth: dict[str, Credential], now: datetime, kind: KeyKind
-) -> None:
+def _publish(country: Country, auth: dict[str, Credential], now: datetime, kind: KeyKind) -> None:
     """Sign the configuration, put it under the web root, and keep a verified copy."""
     key = make_key("sandbox configuration", kind)
     certificate = make_ca("Sandbox configuration", key=key).certificate.der
@@ -215,9 +213,7 @@ def _publish(
     write_disk(country.verification, TreeSource(anchor, country.web_root).fetch(now))
 
 
-def _shared(
-    country: Country, auth: dict[str, Credential], certificate: bytes
-) -> SharedParameters:
+def _shared(country: Country, auth: dict[str, Credential], certificate: bytes) -> SharedParameters:
     base = f"http://127.0.0.1:{country.ports.authority}"
     responder = OcspInfo(f"{base}/ocsp", country.ocsp.certificate.der, "FREE")
     classes = (MemberClass("COM", "Companies"), MemberClass("GOV", "Authorities"))

@@ -80,9 +80,7 @@ async def run_in_process(
     journal = Journal(clock, lambda line: lines.append(msgspec.json.decode(line)))
     async with trio.open_nursery() as nursery:
         settings = load_settings(place.settings)
-        await nursery.start(
-            partial(run_server, settings, place.folder, clock, journal, drain)
-        )
+        await nursery.start(partial(run_server, settings, place.folder, clock, journal, drain))
         try:
             yield
         finally:
