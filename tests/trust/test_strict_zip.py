@@ -33,7 +33,9 @@ def zipped(*files: tuple[str, bytes], streamed: bool = False, method: int = 8) -
     with warnings.catch_warnings(), zipfile.ZipFile(out, "w", method) as archive:
         warnings.simplefilter("ignore")  # zipfile minds equal names, we want them
         for name, content in files:
-            archive.writestr(name, content)
+            info = zipfile.ZipInfo(name)  # in 1980: the same octets at any time of day
+            info.compress_type = method
+            archive.writestr(info, content)
     return out.getvalue()
 
 
