@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 
 import h11
@@ -201,6 +202,17 @@ def test_what_passes_means_the_same_to_h11(
         event = reader.next_event()
     assert isinstance(event, h11.EndOfMessage) == (strict._step == strict._finished)
     assert not isinstance(event, h11.EndOfMessage) or reader.trailing_data[0] == b""
+
+
+@settings(max_examples=100, deadline=None)
+@given(pieces=st.lists(st.binary(max_size=80)), start=st.sampled_from([b"", CHUNKED, GET]))
+def test_garbage_is_refused_or_waits_for_more_but_never_crashes(
+    pieces: list[bytes], start: bytes
+) -> None:
+    for strict in (request_filter(), StrictFilter(lambda head: check_response(head, b"GET"))):
+        with suppress(HttpError):
+            for piece in [start, *pieces]:
+                strict.feed(piece)
 
 
 RESPONSE_BAD = {

@@ -68,7 +68,7 @@ N///////////AgEC
 """
 
 
-class TlsIdentity(msgspec.Struct, frozen=True, repr_omit_defaults=True):
+class TlsIdentity(msgspec.Struct, frozen=True):
     """Who we are on a TLS connection.
 
     :param private_key: RSA or EC. :param chain: DER certificates, leaf first, without the root.
