@@ -22,7 +22,9 @@ from xgate.testing.pki import (
     issue_sign,
     issue_tsa,
     make_ca,
+    make_ec_key,
     make_key,
+    make_rsa_key,
 )
 from xgate.trust.anchors import ApprovedCa
 from xgate.trust.certificate import check_sign_certificate, is_auth_certificate, member_of
@@ -33,10 +35,10 @@ MEMBER = ClientId("DEV", "COM", "1234", "Sub")
 
 
 def test_keys_are_made_once() -> None:
-    assert make_key("one") is make_key("one")
+    assert make_key("one") is make_key("one") is make_ec_key("one") is make_ec_key("one", "P-256")
     assert make_key("one") is not make_key("two")
-    assert make_key("one", "P-384").curve.name == "secp384r1"
-    assert isinstance(make_key("one", "RSA-2048"), rsa.RSAPrivateKey)
+    assert make_ec_key("one", "P-384").curve.name == "secp384r1"
+    assert isinstance(make_rsa_key("one"), rsa.RSAPrivateKey)
 
 
 def test_a_signing_certificate_names_its_member() -> None:

@@ -14,21 +14,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgate.algorithms import SHA512
-from xgate.testing.pki import Credential, issue_auth, issue_ocsp, issue_tsa, make_ca, make_key
+from xgate.testing.pki import (
+    Credential,
+    issue_auth,
+    issue_ocsp,
+    issue_tsa,
+    make_ca,
+    make_key,
+    make_rsa_key,
+)
 from xgate.testing.responders import GOOD, UNKNOWN, answer_ocsp, answer_timestamp
 from xgate.trust import der
 from xgate.trust.certificate import Certificate
 from xgate.trust.ocsp import write_ocsp_request
 from xgate.trust.timestamp import read_timestamp_response, write_timestamp_request
 
-CA = make_ca("Responder tests", key=make_key("responders ca", "RSA-2048"))
+CA = make_ca("Responder tests", key=make_rsa_key("responders ca"))
 RESPONDERS = {
     "ec": issue_ocsp(CA, "Responder tests, EC"),
-    "rsa": issue_ocsp(CA, "Responder tests, RSA", key=make_key("responder", "RSA-2048")),
+    "rsa": issue_ocsp(CA, "Responder tests, RSA", key=make_rsa_key("responder")),
 }
 TSAS = {
     "ec": issue_tsa(CA, "Responder tests, EC TSA"),
-    "rsa": issue_tsa(CA, "Responder tests, RSA TSA", key=make_key("tsa", "RSA-2048")),
+    "rsa": issue_tsa(CA, "Responder tests, RSA TSA", key=make_rsa_key("tsa")),
 }
 SUBJECTS = [issue_auth(CA, f"{name}.example").certificate for name in ("one", "two", "three")]
 STAMPED = b"the octets that existed"

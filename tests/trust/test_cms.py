@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgate.algorithms import SHA512
-from xgate.testing.pki import issue_tsa, make_ca, make_key
+from xgate.testing.pki import issue_tsa, make_ca, make_rsa_key
 from xgate.testing.responders import answer_timestamp
 from xgate.trust import der
 from xgate.trust.cms import SIGNED_DATA, SignedData, with_certificate
@@ -163,5 +163,5 @@ def test_garbage_is_only_refused(data: bytes) -> None:
 
 
 def test_a_key_of_another_kind_does_not_verify() -> None:
-    other = issue_tsa(CA, "CMS tests, TSA", key=make_key("cms rsa", "RSA-2048"))
+    other = issue_tsa(CA, "CMS tests, TSA", key=make_rsa_key("cms rsa"))
     assert not SignedData.load(TOKEN, LIMIT).signed_by(other.certificate)

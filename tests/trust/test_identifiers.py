@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from xgate.algorithms import DIGESTS, SHA512, Digest
-from xgate.testing.pki import make_key
+from xgate.testing.pki import make_ec_key, make_rsa_key
 from xgate.trust import der
 from xgate.trust.identifiers import (
     SHA1,
@@ -19,8 +19,8 @@ from xgate.trust.identifiers import (
 )
 
 DATA = b"what was signed"
-RSA = make_key("identifiers", "RSA-2048")
-EC = make_key("identifiers", "P-384")
+RSA = make_rsa_key("identifiers")
+EC = make_ec_key("identifiers", "P-384")
 RSA_ENCRYPTION = der.encode(
     der.SEQUENCE, der.write_oid("1.2.840.113549.1.1.1"), der.encode(der.NULL)
 )

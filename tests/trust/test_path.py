@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import subprocess
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.ids import ClientId
@@ -21,6 +25,7 @@ from xgate.testing.pki import (
     issue_sign,
     make_ca,
     make_key,
+    make_rsa_key,
 )
 from xgate.testing.responders import GOOD, UNKNOWN, answer_ocsp
 from xgate.trust import der
@@ -160,7 +165,7 @@ def test_an_extension_nobody_processes_refuses_if_critical(critical: bool) -> No
 
 def signed_anew(credential: Credential, arc: int, weak: hashes.HashAlgorithm) -> Certificate:
     """The certificate of an RSA issuer, signed by PKCS#1 v1.5 with another digest."""
-    root = make_key("rsa root", "RSA-2048")
+    root = make_rsa_key("rsa root")
     old, new = (der.write_oid(f"1.2.840.113549.1.1.{number}") for number in (11, arc))
     tbs = credential.certificate.tbs.replace(old, new)
     signature = der.encode(der.BIT_STRING, b"\0", root.sign(tbs, padding.PKCS1v15(), weak))
@@ -169,7 +174,7 @@ def signed_anew(credential: Credential, arc: int, weak: hashes.HashAlgorithm) ->
 
 
 def test_md5_is_no_signature_and_sha_1_still_is() -> None:
-    rsa_root = make_ca("Path tests, rsa", key=make_key("rsa root", "RSA-2048"))
+    rsa_root = make_ca("Path tests, rsa", key=make_rsa_key("rsa root"))
     leaf = issue_auth(rsa_root, "weak.example")
     assert build_path(signed_anew(leaf, 5, hashes.SHA1()), [], chain(rsa_root), AT)
     by_md5 = Credential(signed_anew(leaf, 4, hashes.MD5()), leaf.key)
@@ -393,3 +398,62 @@ def test_a_user_of_an_absent_ca_has_no_path(store: dict[str, Certificate]) -> No
     with pytest.raises(Fault) as refused:
         build_path(user, inner, [root], day_after_start(user))
     assert refused.value.code == NO_PATH
+
+
+# -- OpenSSL as a second opinion
+
+DAY = timedelta(days=1)
+SHORT = make_ca("Path tests, short", issuer=ROOT, path_length=0)
+BELOW_SHORT = make_ca("Path tests, below short", issuer=SHORT)
+OLD = make_ca("Path tests, gone", issuer=ROOT, not_after=AT - DAY)
+FORGED = make_ca("Path tests, low", key=make_key("forged low"))
+OPINIONS = {
+    "one step": (DIRECT, [], [ROOT]),
+    "three steps": (LEAF, [MIDDLE, LOW], [ROOT]),
+    "partial": (LEAF, [], [LOW]),
+    "partial of two": (LEAF, [LOW], [MIDDLE]),
+    "gap": (LEAF, [LOW], [ROOT]),
+    "nobody": (LEAF, [LOW, MIDDLE], [FORGED]),
+    "leaf as a CA": (issue_auth(DIRECT, "below a leaf"), [DIRECT], [ROOT]),
+    "length kept": (issue_auth(SHORT, "short leaf"), [SHORT], [ROOT]),
+    "length broken": (issue_auth(BELOW_SHORT, "long leaf"), [BELOW_SHORT, SHORT], [ROOT]),
+    "expired intermediate": (issue_auth(OLD, "gone leaf"), [OLD], [ROOT]),
+    "expired leaf": (issue_auth(ROOT, "old leaf", not_after=AT - DAY), [], [ROOT]),
+    "future leaf": (issue_auth(ROOT, "new leaf", not_before=AT + DAY), [], [ROOT]),
+    "two of a name": (LEAF, [FORGED, LOW, MIDDLE], [ROOT]),
+}
+
+
+def write_pem(certificates: list[Certificate], path: Path) -> str:
+    loaded = (x509.load_der_x509_certificate(c.der) for c in certificates)
+    path.write_bytes(b"".join(c.public_bytes(Encoding.PEM) for c in loaded))
+    return str(path)
+
+
+@pytest.mark.parametrize("opinion", OPINIONS)
+def test_openssl_is_of_our_opinion(tmp_path: Path, opinion: str) -> None:
+    leaf, inner, anchors = OPINIONS[opinion]
+    said = subprocess.run(
+        [
+            *("openssl", "verify", "-partial_chain", "-purpose", "any"),
+            *("-attime", str(int(AT.timestamp()))),
+            *("-trusted", write_pem(chain(*anchors), tmp_path / "anchors")),
+            *(("-untrusted", write_pem(chain(*inner), tmp_path / "inner")) if inner else ()),
+            write_pem(chain(leaf), tmp_path / "leaf"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    opinion_of_ours = nullcontext() if said.returncode == 0 else pytest.raises(Fault)
+    with opinion_of_ours:
+        build_path(leaf.certificate, chain(*inner), chain(*anchors), AT)
+
+
+@given(st.integers(0, len(DIRECT.certificate.der) - 1), st.integers(1, 255))
+@settings(max_examples=100, deadline=None)
+def test_no_changed_octet_keeps_a_path(place: int, change: int) -> None:
+    octets = bytearray(DIRECT.certificate.der)
+    octets[place] ^= change
+    with pytest.raises(Fault):
+        build_path(Certificate.load(bytes(octets)), [], chain(ROOT), AT)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from xgate.algorithms import DIGESTS, SHA512, Digest
 from xgate.errors import Fault
-from xgate.testing.pki import FixedTrust, issue_tsa, make_ca, make_key
+from xgate.testing.pki import FixedTrust, issue_tsa, make_ca, make_rsa_key
 from xgate.testing.responders import answer_timestamp
 from xgate.trust import der
 from xgate.trust.certificate import Certificate
@@ -28,7 +28,7 @@ from xgate.trust.timestamp import (
 AT = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 CA = make_ca("Timestamp tests")
 TSA = issue_tsa(CA, "Timestamp tests, TSA")
-RSA_TSA = issue_tsa(CA, "Timestamp tests, RSA", key=make_key("tsa", "RSA-2048"))
+RSA_TSA = issue_tsa(CA, "Timestamp tests, RSA", key=make_rsa_key("tsa"))
 TRUST = FixedTrust(tsas=(RSA_TSA.certificate, TSA.certificate))
 STAMPED = b"the octets that existed"
 IMPRINT = SHA512.of(STAMPED)

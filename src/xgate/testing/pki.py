@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Literal, overload
+from typing import Literal
 
 import msgspec
 from cryptography import x509
@@ -39,7 +39,9 @@ __all__ = [
     "issue_sign",
     "issue_tsa",
     "make_ca",
+    "make_ec_key",
     "make_key",
+    "make_rsa_key",
 ]
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -69,19 +71,30 @@ class Credential(msgspec.Struct, frozen=True):
     key: Key
 
 
-@overload
-def make_key(name: str, kind: EcKind = ...) -> ec.EllipticCurvePrivateKey: ...
-@overload
-def make_key(name: str, kind: RsaKind) -> rsa.RSAPrivateKey: ...
 def make_key(name: str, kind: EcKind | RsaKind = "P-256") -> Key:
     """The process's key of this name and kind: made at the first call, the same ever after."""
-    return _make_key(name, kind)
+    if kind == "P-256" or kind == "P-384":
+        return make_ec_key(name, kind)
+    return make_rsa_key(name, kind)
+
+
+def make_ec_key(name: str, kind: EcKind = "P-256") -> ec.EllipticCurvePrivateKey:
+    """As ``make_key``, an EC key."""
+    return _ec_key(name, kind)
+
+
+def make_rsa_key(name: str, kind: RsaKind = "RSA-2048") -> rsa.RSAPrivateKey:
+    """As ``make_key``, an RSA key."""
+    return _rsa_key(name, kind)
 
 
 @cache
-def _make_key(_: str, kind: str) -> Key:
-    if kind in _CURVES:
-        return ec.generate_private_key(_CURVES[kind]())
+def _ec_key(_: str, kind: EcKind) -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(_CURVES[kind]())
+
+
+@cache
+def _rsa_key(_: str, kind: RsaKind) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, int(kind.removeprefix("RSA-")))
 
 
