@@ -8,13 +8,19 @@ from pathlib import Path
 import msgspec
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgate.algorithms import DIGESTS, SHA512, Digest
 from xgate.errors import Fault
-from xgate.testing.pki import FixedTrust, issue_tsa, make_ca, make_rsa_key
+from xgate.testing.pki import Credential, FixedTrust, issue_tsa, make_ca, make_rsa_key
 from xgate.testing.responders import answer_timestamp
 from xgate.trust import der
 from xgate.trust.certificate import Certificate
@@ -266,3 +272,13 @@ def test_a_response_of_2014_parses(golden: Path) -> None:
         read_timestamp_response(response, b"another")
     place = response.index(b"\x05\x00\x04\x20") + 4
     assert read_timestamp_response(response, response[place : place + 32], DIGESTS[2])
+
+
+@pytest.mark.reference
+def test_a_service_of_the_reference_stamps(golden: Path) -> None:
+    store = pkcs12.load_pkcs12((golden / "env-dev-v6/ca/private/tsa.p12").read_bytes(), b"test")
+    assert isinstance(store.key, rsa.RSAPrivateKey)
+    certificate = Certificate.load((golden / "env-dev-v6/ca/certs/tsa.cert.pem").read_bytes())
+    response = answer_timestamp(REQUEST, Credential(certificate, store.key), AT, 1)
+    token = read_timestamp_response(response, IMPRINT)
+    assert verify_timestamp(token, STAMPED, FixedTrust(tsas=(certificate,))).gen_time == AT
