@@ -13,12 +13,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from xgate import __version__
-from xgate.cli.demo import demo
-from xgate.cli.globalconf import globalconf
-from xgate.cli.keys import keys
 from xgate.cli.output import Unusable
-from xgate.cli.serve import serve
-from xgate.cli.verify import verify
 from xgate.errors import Fault
 from xgate.securityserver.settings import SettingsError
 
@@ -30,11 +25,11 @@ app = App(
     help="An X-Road 7 compatible security server.",
     result_action="return_value",
 )
-app.command(serve)
-app.command(demo)
-app.command(verify)
-app.command(keys)
-app.command(globalconf)
+app.command("xgate.cli.serve:serve", name="serve")
+app.command("xgate.cli.demo:demo", name="demo")
+app.command("xgate.cli.verify:verify", name="verify")
+app.command("xgate.cli.keys:keys", name="keys")
+app.command("xgate.cli.globalconf:globalconf", name="globalconf")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
