@@ -2,46 +2,69 @@
 
 The rule: exit code 0 means that all went well, 1 that the answer is no (something does not verify,
 the server ended in an error), 2 that the command line or a file named in it cannot be used. Errors
-are one line on standard error; ``--json`` puts one object on standard output.
+are one line on standard error; ``--json`` puts one object on standard output. A command's module is
+imported when the command is run, so that the others cost nothing.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from xgate import __version__
-from xgate.cli.output import Unusable
+from xgate.cli.output import Unusable, print_error
 from xgate.errors import Fault
-from xgate.securityserver.settings import SettingsError
 
 __all__ = ["app", "main"]
+
+_EXIT_CODES = (
+    "Exit codes: 0 all went well; 1 the answer is no, or the work failed; "
+    "2 the command line, or a file named in it, cannot be used."
+)
 
 app = App(
     name="xgate",
     version=__version__,
     help="An X-Road 7 compatible security server.",
+    help_epilogue=_EXIT_CODES,
+    help_format="plaintext",
+    default_parameter=Parameter(negative=()),
     result_action="return_value",
 )
-app.command("xgate.cli.serve:serve", name="serve")
-app.command("xgate.cli.demo:demo", name="demo")
-app.command("xgate.cli.verify:verify", name="verify")
-app.command("xgate.cli.keys:keys", name="keys")
-app.command("xgate.cli.globalconf:globalconf", name="globalconf")
+for _name, _help in {
+    "serve": "Run a member's security server.",
+    "demo": "Run a whole ecosystem on loopback and exchange messages in it.",
+    "verify": "Verify ASiC-E containers: who signed what, and when.",
+    "keys": "Bring keys into the key store, and list them.",
+    "globalconf": "Verify a published global configuration.",
+}.items():
+    app.command(f"xgate.cli.{_name}:{_name}", name=_name, help=_help)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit with its code."""
+    """Run one command and exit with its code.
+
+    :param arguments: those after the program's name; by default the process's own.
+    """
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = app(arguments, exit_on_error=False, print_error=False)
-    except (CycloptsError, Unusable, SettingsError) as error:
-        print(f"xgate: {error}", file=sys.stderr)  # noqa: T201  the command's own voice
-        sys.exit(2)
+    except (CycloptsError, Unusable) as error:
+        print_error(str(error))
+        return 2
     except Fault as fault:
-        print(f"xgate: {fault}", file=sys.stderr)  # noqa: T201  the command's own voice
-        sys.exit(1)
+        print_error(str(fault))
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not flush into it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+        return 130
+    return code if isinstance(code, int) else 0

@@ -14,7 +14,7 @@ from xgate.net.drain import Drain
 from xgate.net.errors import NetError
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.run import run_server
-from xgate.securityserver.settings import load_settings
+from xgate.securityserver.settings import SettingsError, load_settings
 
 __all__ = ["serve"]
 
@@ -30,7 +30,10 @@ def serve(*, config: Path) -> int:
     config
         The settings file (TOML).
     """
-    settings = load_settings(config)
+    try:
+        settings = load_settings(config)
+    except SettingsError as error:
+        raise Unusable(str(error)) from None
     clock = SystemClock()
     _keep_memory_private()
 
