@@ -212,6 +212,12 @@ async def test_ambiguous_requests_get_one_refusal_and_nothing_after_it_is_served
     assert served == []
 
 
+async def test_a_malformed_request_behind_a_good_one_is_refused_in_its_turn() -> None:
+    answer = await ask(GET + b"GET / HTTP/1.1\nHost: x\n\n" + GET)
+    assert answer.startswith(OK + b"HTTP/1.1 400 Bad Request\r\n")
+    assert answer.count(b"HTTP/1.1") == 2
+
+
 async def test_a_malformed_body_fails_its_reader_and_ends_the_connection() -> None:
     caught: list[Exception] = []
 

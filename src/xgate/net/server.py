@@ -295,9 +295,7 @@ class _Connection:
         """Answer what is not even a request."""
         self.http.failed = True
         body = text.encode()
-        headers = self.complete(
-            [("Content-Type", "text/plain"), ("Content-Length", f"{len(body)}")]
-        )
+        headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
         lines += [f"{name}: {value}" for name, value in self.complete(headers)]
         self.stream.deadline = trio.current_time() + self.limits.answer.gap
