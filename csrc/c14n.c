@@ -219,7 +219,7 @@ static xg_err canonicalise(canon *c, xg_span document) {
     XG_TRY(xml_scope_begin(&c->scope));
     if (c->options->prefixes_n > XG_XML_MAX_PREFIXES / 2)
         return xml_fail(&c->scan, XG_E_LIMIT, document.p, "a PrefixList that is too long");
-    for (size_t i = 0; i < c->options->prefixes_n; i++)
+    for (size_t i = 0; c->options->exclusive && i < c->options->prefixes_n; i++)
         XG_TRY(xml_scope_list(&c->scope, c->options->prefixes[i]));
     for (;;) {
         XG_TRY(xml_scan_next(&c->scan));
