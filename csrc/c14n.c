@@ -20,9 +20,13 @@ typedef struct {
 
 /* --- characters --- */
 
-static const uint8_t stops[256] = {
-    ['&'] = TEXT | CDATA | ATTRIBUTE, ['<'] = CDATA,      ['>'] = TEXT | CDATA, ['"'] = ATTRIBUTE,
-    ['\t'] = ATTRIBUTE,               ['\n'] = ATTRIBUTE, ['\r'] = TEXT | CDATA | ATTRIBUTE | VERBATIM};
+static const uint8_t stops[256] = {['&'] = TEXT | CDATA | ATTRIBUTE,
+                                   ['<'] = CDATA,
+                                   ['>'] = TEXT | CDATA,
+                                   ['"'] = ATTRIBUTE,
+                                   ['\t'] = ATTRIBUTE,
+                                   ['\n'] = ATTRIBUTE,
+                                   ['\r'] = TEXT | CDATA | ATTRIBUTE | VERBATIM};
 
 static xg_err add(xg_buf *out, const char *text) { return xg_buf_add(out, text, strlen(text)); }
 
@@ -232,7 +236,8 @@ static xg_err canonicalise(canon *c, xg_span document) {
     return XG_OK;
 }
 
-xg_err xg_c14n_write(xg_buf *out, xg_cause *cause, xg_span document, const xg_c14n_options *options) {
+xg_err xg_c14n_write(xg_buf *out, xg_cause *cause, xg_span document,
+                     const xg_c14n_options *options) {
     if (!out || !options || (!document.p && document.n) ||
         (!options->prefixes && options->prefixes_n))
         return XG_E_ARGUMENT;

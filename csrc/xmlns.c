@@ -120,17 +120,18 @@ static xg_err spell(xml_scope *scope, xg_span raw, xg_span *uri) {
 static bool is_letter(uint8_t c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 
+/* Octets at the beginning of a URI that are letters, digits or one of others. */
+static size_t run_of(xg_span uri, const char *others) {
+    size_t i = 0;
+    while (i < uri.n && (is_letter(uri.p[i]) || is_digit(uri.p[i]) || strchr(others, uri.p[i]))) i++;
+    return i;
+}
+
 /* A scheme, a colon, and nothing but characters of RFC 3986 (so no white space either). */
 static bool is_absolute(xg_span uri) {
-    size_t i = 0, colon;
-    while (i < uri.n && (is_letter(uri.p[i]) || (i && (is_digit(uri.p[i]) || strchr("+-.", uri.p[i])))))
-        i++;
-    if (i == 0 || i == uri.n || uri.p[i] != ':') return false;
-    for (colon = i; i < uri.n; i++) {
-        uint8_t c = uri.p[i];
-        if (!is_letter(c) && !is_digit(c) && !strchr("-._~:/?#[]@!$&'()*+,;=%", c)) return false;
-    }
-    return i > colon;
+    size_t scheme = run_of(uri, "+-.");
+    return scheme < uri.n && is_letter(uri.p[0]) && uri.p[scheme] == ':' &&
+           run_of(uri, "-._~:/?#[]@!$&'()*+,;=%") == uri.n;
 }
 
 /* Namespaces in XML 1.0, sections 2.2, 3 and 5; Canonical XML 1.0, section 1.3. */
@@ -215,7 +216,8 @@ static xg_err resolve_all(xml_scope *scope, xml_scan *scan) {
     qsort(attributes, scan->attributes_n, sizeof *attributes, xml_attribute_order);
     for (size_t i = 1; i < scan->attributes_n; i++)
         if (xml_attribute_order(&attributes[i - 1], &attributes[i]) == 0)
-            return xml_fail(scan, XG_E_SYNTAX, attributes[i].name.whole.p, "an attribute given twice");
+            return xml_fail(scan, XG_E_SYNTAX, attributes[i].name.whole.p,
+                            "an attribute given twice");
     return XG_OK;
 }
 

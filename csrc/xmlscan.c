@@ -60,7 +60,8 @@ const uint8_t *xml_read_reference(const uint8_t *p, const uint8_t *end, uint32_t
     static const struct {
         const char *text;
         char c;
-    } predefined[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
+    } predefined[] = {
+        {"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
     if (starts(p, end, "&#")) return read_char_reference(p + 2, end, c);
     for (size_t i = 0; i < sizeof predefined / sizeof *predefined; i++)
         if (starts(p, end, predefined[i].text)) {
@@ -152,7 +153,8 @@ static xg_err read_name(xml_scan *scan, const uint8_t **p, xml_name *name) {
     if (colon) {
         name->prefix = between(*p, colon);
         name->local = between(colon + 1, end);
-        if (colon == *p || xml_name_length(colon + 1, end) == 0 || memchr(colon + 1, ':', name->local.n))
+        if (colon == *p || xml_name_length(colon + 1, end) == 0 ||
+            memchr(colon + 1, ':', name->local.n))
             return malformed(scan, *p, "a name that is no qualified name");
     }
     *p = end;
