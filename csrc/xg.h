@@ -65,7 +65,8 @@ typedef struct {
  * out: what it held is freed and replaced. cause: may be null.
  * XG_E_SYNTAX not well formed; XG_E_UNSUPPORTED DOCTYPE, other encoding or version, namespace name
  * that is no absolute URI; XG_E_LIMIT; XG_E_NOT_FOUND no element with that index. */
-xg_err xg_c14n_write(xg_buf *out, xg_cause *cause, xg_span document, const xg_c14n_options *options);
+xg_err xg_c14n_write(xg_buf *out, xg_cause *cause, xg_span document,
+                     const xg_c14n_options *options);
 
 /* ---- digest.c ---- */
 

@@ -123,7 +123,8 @@ static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 /* Octets at the beginning of a URI that are letters, digits or one of others. */
 static size_t run_of(xg_span uri, const char *others) {
     size_t i = 0;
-    while (i < uri.n && (is_letter(uri.p[i]) || is_digit(uri.p[i]) || strchr(others, uri.p[i]))) i++;
+    while (i < uri.n && (is_letter(uri.p[i]) || is_digit(uri.p[i]) || strchr(others, uri.p[i])))
+        i++;
     return i;
 }
 
