@@ -1,4 +1,4 @@
-"""Builds the C extension ``xgate._native._xg`` from ``csrc/`` through cffi; all else is in pyproject.toml."""
+"""Builds ``xgate._native._xg`` from ``csrc/`` through cffi; all else is in pyproject.toml."""
 
 from setuptools import setup
 

@@ -1,4 +1,4 @@
-"""What every test may ask for: the reference's data (``golden``), with a clear reason where it is absent."""
+"""What every test may ask for: the reference's data, or a clear reason why it is absent."""
 
 from __future__ import annotations
 

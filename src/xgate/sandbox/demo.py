@@ -116,7 +116,7 @@ async def _running(
 
 
 class _Caller:
-    """The consumer's information system: it calls its own security server and checks the answers."""
+    """The consumer's information system: it calls its own server and checks the answers."""
 
     def __init__(self, country: Country, tell: Tell) -> None:
         self.rest = self.soap = self.refused = 0
