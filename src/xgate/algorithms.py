@@ -7,6 +7,7 @@ caller asks for them by name. Sources: signature 4, globalconf 3.4.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -60,7 +61,7 @@ class Digest(msgspec.Struct, frozen=True):
         return _PRIMITIVES[self.name]()
 
 
-_PRIMITIVES: dict[str, type[Any]] = {
+_PRIMITIVES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
     "SHA-1": hashes.SHA1,
     "SHA-224": hashes.SHA224,
     "SHA-256": hashes.SHA256,

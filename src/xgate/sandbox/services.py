@@ -79,7 +79,8 @@ def _open(content_type: str, body: bytes) -> tuple[bytes, int]:
 
 
 def _answer(request: etree._Element, attachments: int) -> bytes:
-    answer = etree.Element(request.tag, nsmap=request.nsmap)
+    prefixes = {prefix: uri for prefix, uri in request.nsmap.items() if prefix}
+    answer = etree.Element(request.tag, nsmap=prefixes)
     header = request.find(f"{{{SOAP_NS}}}Header")
     if header is None:
         raise Fault("invalid_request", "the request has no header")
