@@ -222,6 +222,10 @@ class GlobalConf:
         value = self.auth_hash(certificate)
         return any(value in server.auth_cert_hashes for server in self.servers_of(client))
 
+    def knows_auth_certificate(self, der: bytes) -> bool:
+        """Whether any server of any instance registered this certificate (the TLS handshake)."""
+        return auth_certificate_hash(der, self.version) in self._by_auth_hash
+
     def known_auth_hashes(self) -> frozenset[bytes]:
         """The hashes of all registered authentication certificates."""
         return self._auth_hashes

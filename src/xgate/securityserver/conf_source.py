@@ -35,12 +35,35 @@ _TIMEOUT = 30.0
 class Loader:
     """Loads the configuration again and again; for one thread at a time."""
 
-    def __init__(self, source: ConfSource, now: Callable[[], datetime], keep: Path | None) -> None:
-        """:param keep: a folder in which what was loaded is kept; None for sources on disk."""
+    def __init__(
+        self,
+        source: ConfSource,
+        now: Callable[[], datetime],
+        keep: Path | None = None,
+        kept: LoadedConf | None = None,
+    ) -> None:
+        """:param keep: a folder in which what was loaded is kept; None for sources on disk.
+
+        :param kept: what was kept there by an earlier run.
+        """
         self._source = source
         self._now = now
         self._keep = keep
-        self._kept: LoadedConf | None = None
+        self._kept = kept
+
+    def begin(self) -> GlobalConf:
+        """The configuration to start with: of now, or what an earlier run kept.
+
+        What was kept may have expired; then every message is refused until a source answers.
+
+        :raises Fault: neither is there. :raises OSError: as ``load``.
+        """
+        try:
+            return self.load()
+        except Fault:
+            if self._kept is None:
+                raise
+            return self._kept.conf
 
     def load(self) -> GlobalConf:
         """The configuration of now; the same value when nothing has changed.
@@ -66,7 +89,7 @@ def open_loader(
     """
     directory = folder / settings.directory
     if settings.use == "disk":
-        return Loader(DiskSource(directory), now, None)
+        return Loader(DiskSource(directory), now)
     path = folder / settings.anchor
     try:
         anchor = read_anchor(path.read_bytes())
@@ -75,14 +98,15 @@ def open_loader(
     except Fault as fault:
         raise SettingsError(f"the anchor {path}: {fault.text}") from None
     if settings.use == "published":
-        return Loader(TreeSource(anchor, directory), now, None)
+        return Loader(TreeSource(anchor, directory), now)
+    kept = _known(directory, now())
     source = HttpSource(
         anchor,
         lambda url: trio.from_thread.run(_fetch, at_mapped_host(url, hosts)),
-        known=_known(directory, now()),
+        known=kept,
         spread=lambda places: tuple(random.sample(places, len(places))),
     )
-    return Loader(source, now, directory)
+    return Loader(source, now, directory, kept)
 
 
 def at_mapped_host(url: str, hosts: Mapping[str, str]) -> str:

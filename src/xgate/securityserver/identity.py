@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from xgate.cell import Cell
 from xgate.clock import Clock
-from xgate.globalconf.conf import GlobalConf, auth_certificate_hash
+from xgate.globalconf.conf import GlobalConf
 from xgate.net.context import TlsContext, TlsIdentity, peer_client_context, peer_server_context
 from xgate.policy.world import World
 from xgate.securityserver.settings import SettingsError, TlsSettings
@@ -65,8 +65,7 @@ class PeerIdentity:
         return choose_auth_key(self._ring, server, world.globalconf, self._ocsp, now)[0]
 
     def _is_registered(self, der: bytes) -> bool:
-        conf = self._world.value.globalconf
-        return auth_certificate_hash(der, conf.version) in conf.known_auth_hashes()
+        return self._world.value.globalconf.knows_auth_certificate(der)
 
 
 def _identity(key: AuthKey) -> TlsIdentity:

@@ -8,36 +8,28 @@ so when it is asked for. Draining: listeners close, running exchanges end, then 
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import trio
 
 from xgate.cell import Cell
 from xgate.clock import Clock
-from xgate.errors import Fault
 from xgate.keepers.globalconf import keep_globalconf
 from xgate.keepers.ocsp import keep_ocsp
 from xgate.keepers.timestamps import keep_timestamps
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.messagelog.writer import MessageLog
-from xgate.net.context import information_system_context, service_context
+from xgate.net.context import service_context
 from xgate.net.drain import Drain
 from xgate.net.errors import HttpError, NetError
 from xgate.net.fetch import fetch
-from xgate.net.listen import AcceptLimits, listen_on, serve_listeners
-from xgate.net.server import Exchange, ServerLimits, serve_connection
-from xgate.net.stream import SocketStream, Stream
-from xgate.net.tls import accept_tls
 from xgate.policy.world import World
 from xgate.securityserver.conf_source import Loader, at_mapped_host, open_loader
-from xgate.securityserver.corridor import ask, provide
+from xgate.securityserver.doors import Ports, open_doors, serve_doors
 from xgate.securityserver.identity import PeerIdentity, load_internal_identity
 from xgate.securityserver.journal import Journal
-from xgate.securityserver.ocsp_responder import answer_ocsp_query
 from xgate.securityserver.peers import Peers
 from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.server import SecurityServer
@@ -52,15 +44,6 @@ __all__ = ["Ports", "run_server"]
 
 _ANSWER_BYTES = 256 * 1024
 _ANSWER_SECONDS = 60.0
-
-
-class Ports(msgspec.Struct, frozen=True):
-    """Where the server listens; None for a listener that is left out."""
-
-    client_http: int | None
-    client_https: int | None
-    server: int | None
-    ocsp: int | None
 
 
 async def run_server(
@@ -82,21 +65,26 @@ async def run_server(
     serverconf = read_serverconf(settings, folder)
     ring = _open_keys(settings.keys, folder)
     loader = open_loader(settings.globalconf, folder, clock.now, settings.peers.hosts)
-    conf = await trio.to_thread.run_sync(loader.load)
+    conf = await trio.to_thread.run_sync(loader.begin)
     world = Cell(World(conf, serverconf))
-    store = SqliteStore(folder / settings.messagelog.path)
-    try:
+    with ExitStack() as opened:
+        store = SqliteStore(folder / settings.messagelog.path)
+        opened.callback(store.close)
         server = _assemble(settings, folder, clock, journal, world, ring, store)
+        doors = await open_doors(settings.listen)
+        opened.callback(doors.close)
         async with trio.open_nursery() as keepers:
             await keepers.start(server.signer.run)
             await keepers.start(server.messagelog.run)
             _start_keepers(keepers, server, loader)
-            await _serve(server, settings, drain, journal, task_status)
+            async with trio.open_nursery() as serving:
+                await serving.start(serve_doors, doors, server, drain)
+                journal.event("serving", id=server.id.short, **doors.ports.named())
+                task_status.started(doors.ports)
+            journal.event("stopped", id=server.id.short)
             keepers.cancel_scope.cancel()
         await server.peers.aclose()
         await server.services.aclose()
-    finally:
-        store.close()
 
 
 def _open_keys(settings: KeysSettings, folder: Path) -> Keyring:
@@ -192,103 +180,3 @@ async def _post(hosts: dict[str, str], url: str, body: bytes, kind: str) -> byte
     if answer.status != 200 or not answer.body:
         raise HttpError(f"the answer is {answer.status} {answer.reason}".rstrip())
     return answer.body
-
-
-async def _serve(
-    server: SecurityServer,
-    settings: Settings,
-    drain: Drain,
-    journal: Journal,
-    task_status: trio.TaskStatus[Ports],
-) -> None:
-    """Open all listeners, tell where they are, and serve until drained."""
-    listen = settings.listen
-    doors = [
-        (listen.client_host, listen.client_http_port, _plain(server, ask, drain)),
-        (listen.client_host, listen.client_https_port, _information_system(server, drain)),
-        (listen.server_host, listen.server_port, _peer(server, drain)),
-        (listen.ocsp_host, listen.ocsp_port, _ocsp(server, drain)),
-    ]
-    limits = AcceptLimits(
-        total=settings.limits.connections, per_address=settings.limits.connections_per_address
-    )
-    opened: list[list[socket.socket]] = []
-    try:
-        for host, port, _ in doors:
-            opened.append([] if port is None else await listen_on(host, port))
-    except BaseException:
-        for listener in (one for listeners in opened for one in listeners):
-            listener.close()
-        raise
-    ports = Ports(*(ls[0].getsockname()[1] if ls else None for ls in opened))
-    async with trio.open_nursery() as nursery:
-        for (_, _, handler), listeners in zip(doors, opened, strict=True):
-            if listeners:
-                await nursery.start(
-                    partial(
-                        serve_listeners,
-                        listeners,
-                        handler,
-                        limits=limits,
-                        drain=drain,
-                        grace=settings.limits.drain_seconds,
-                    )
-                )
-        journal.event("serving", id=server.id.short, **msgspec.structs.asdict(ports))
-        task_status.started(ports)
-    journal.event("stopped", id=server.id.short)
-
-
-_Handler = Callable[[SocketStream], Awaitable[None]]
-_Journey = Callable[[Exchange, SecurityServer], Awaitable[None]]
-
-
-def _connection(
-    server: SecurityServer, journey: _Journey, drain: Drain
-) -> Callable[[Stream], Awaitable[None]]:
-    limits = ServerLimits(
-        idle=server.settings.limits.idle_seconds, head_time=server.settings.limits.head_seconds
-    )
-
-    async def handle(exchange: Exchange) -> None:
-        await journey(exchange, server)
-
-    async def serve(stream: Stream) -> None:
-        await serve_connection(stream, handle, limits, server.clock, drain)
-
-    return serve
-
-
-def _plain(server: SecurityServer, journey: _Journey, drain: Drain) -> _Handler:
-    return _connection(server, journey, drain)
-
-
-def _information_system(server: SecurityServer, drain: Drain) -> _Handler:
-    serve = _connection(server, ask, drain)
-    context = information_system_context(server.internal)
-
-    async def handle(stream: SocketStream) -> None:
-        await serve(await accept_tls(stream, context))
-
-    return handle
-
-
-def _peer(server: SecurityServer, drain: Drain) -> _Handler:
-    serve = _connection(server, provide, drain)
-
-    async def handle(stream: SocketStream) -> None:
-        try:
-            context = server.identity.server_context(server.world.value)
-        except Fault as fault:
-            server.journal.event("peer refused", peer=stream.peer_address, cause=fault.text)
-            return
-        await serve(await accept_tls(stream, context))
-
-    return handle
-
-
-def _ocsp(server: SecurityServer, drain: Drain) -> _Handler:
-    async def journey(exchange: Exchange, server: SecurityServer) -> None:
-        await answer_ocsp_query(exchange, server.ocsp, server.ring.certificates)
-
-    return _connection(server, journey, drain)
