@@ -41,9 +41,12 @@ async def keep_ocsp(
 ) -> None:
     """Ask for all of ``certificates()`` at once, and again at the configured interval, for ever."""
     while True:
-        missing = False
+        asked = answered = 0
         for certificate in certificates():
-            missing |= not await refresh_ocsp(certificate, world.value, cache, clock, post, report)
+            asked += 1
+            answered += await refresh_ocsp(certificate, world.value, cache, clock, post, report)
+        report("OCSP responses refreshed", certificates=asked, answered=answered)
+        missing = answered < asked
         interval = world.value.globalconf.ocsp_fetch_interval.total_seconds()
         await trio.sleep(min(_RETRY, interval) if missing else interval)
 

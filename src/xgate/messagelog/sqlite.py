@@ -17,7 +17,7 @@ from pathlib import Path
 
 from xgate.algorithms import SHA512
 from xgate.errors import Fault
-from xgate.ids import ClientId
+from xgate.ids import ClientId, parse_client
 from xgate.messagelog.record import LoggedRecord, Record, Stamp
 from xgate.trust.verify import Evidence
 
@@ -126,7 +126,7 @@ class SqliteStore:
         response: bool | None = None,
     ) -> Iterator[LoggedRecord]:
         """Records that match, oldest first (``LogStore.find``)."""
-        wanted = (query_id, None if owner is None else owner.short, response)
+        wanted = (query_id, None if owner is None else owner.url, response)
         with self._reader() as db:
             for row in db.execute(_FIND, wanted):
                 yield _logged(db, row)
@@ -193,7 +193,7 @@ def _insert(db: sqlite3.Connection, record: Record) -> int:
             "attachments, evidence_id, chain) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 _microseconds(record.time),
-                record.owner.short,
+                record.owner.url,
                 record.query_id,
                 record.request_id,
                 record.response,
@@ -245,7 +245,7 @@ def _logged(db: sqlite3.Connection, row: tuple[object, ...]) -> LoggedRecord:
     )
     record = Record(
         time=datetime.fromtimestamp(int(str(time_us)) / 1e6, UTC),
-        owner=ClientId(*str(owner).split("/")),
+        owner=parse_client(str(owner)),
         query_id=str(query_id),
         request_id=str(request_id),
         response=bool(response),

@@ -17,7 +17,7 @@ from xgate.net.server import Exchange
 from xgate.policy.admit import Caller, check_caller, check_registered
 from xgate.policy.route import find_route
 from xgate.policy.world import World
-from xgate.securityserver.intake import Intake, check_belongs, take_in
+from xgate.securityserver.intake import Intake, check_belongs, check_posted, take_in
 from xgate.securityserver.journal import Note
 from xgate.securityserver.outlet import Outlet, PeerSaidError, read_fault_body
 from xgate.securityserver.parts import KeptPart, octets_for_log
@@ -37,17 +37,20 @@ from xgate.wire.transport import (
 __all__ = ["relay"]
 
 
-async def relay(exchange: Exchange, server: SecurityServer, note: Note) -> None:
+async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: Note) -> None:
     """Carry one request from a member's information system to its provider, and the answer home.
 
+    :param rest: the protocol (``is_rest``).
     :raises Fault: unprefixed for this side's own refusals; ``client...`` for a bad request; as it
         came for a peer's.
     """
     world = server.world.value
     now = server.clock.now()
+    if not rest and exchange.method != "GET":  # a GET learns of an expired configuration first
+        check_posted(exchange)
     world.globalconf.check_valid(now)
     _, auth_ocsp = server.auth_key(world)
-    intake = await take_in(exchange, world.globalconf.own, server.settings.limits.soap_bytes)
+    intake = await take_in(exchange, rest, world.globalconf.own, server.settings.limits.soap_bytes)
     note.describe(intake.request, intake.request_id)
     client = check_registered(world.serverconf, intake.request.client)
     check_caller(client, _caller(exchange), server.internal.chain[0])
@@ -112,17 +115,18 @@ async def _receive(intake: Intake, peer: ClientConnection, received: Received) -
     """The peer's answer, whole; a fault of the peer is raised as it came."""
     answers: list[Answer] = []
     try:
-        head = await peer.receive_head()
-        read = read_response_head(head.status, head.reason, head.headers, protocol=intake.protocol)
-        if isinstance(read, FaultHead):
-            raise await read_fault_body(peer)
-        reader = MessageReader(read.boundary, sender="server", protocol=intake.protocol)
-        await receive_message(
-            received,
-            reader,
-            peer.receive,
-            lambda: answers.append(intake.read_answer(received, read)),
+        answer = await peer.receive_head()
+        head = read_response_head(
+            answer.status, answer.reason, answer.headers, protocol=intake.protocol
         )
+        if isinstance(head, FaultHead):
+            raise await read_fault_body(peer)
+
+        async def on_head(original_content_type: str | None = head.original_content_type) -> None:
+            answers.append(await intake.read_answer(received, original_content_type))
+
+        reader = MessageReader(head.boundary, sender="server", protocol=intake.protocol)
+        await receive_message(received, reader, peer.receive, on_head)
     except TlsError as error:  # in TLS 1.3 a refused certificate shows only here
         raise Fault("ssl_authentication_failed", f"TLS handshake failed: {error}") from error
     except NetError as error:

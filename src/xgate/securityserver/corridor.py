@@ -27,20 +27,22 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
     note = Note("client", server.clock.monotonic())
     note.peer = exchange.peer_address
     fault: Fault | None = None
+    rest = False
     try:
-        await relay(exchange, server, note)
+        rest = is_rest(exchange)
+        await relay(exchange, rest, server, note)
     except BadTarget as bad:
         fault = bad
         await exchange.respond(bad.status, [("Content-Type", "text/plain")], bad.text.encode())
     except Fault as refusal:
         fault = _named(refusal, CLIENT_PROXY)
-        await _answer_fault(exchange, fault)
+        await _answer_fault(exchange, rest, fault)
     except (HttpError, NetError) as error:
         fault = Fault(f"{CLIENT}.io_error", str(error))
         raise
     except Exception as error:  # noqa: BLE001  the edge: whatever it is, it has one name outside
         fault = _unexpected(error, CLIENT_PROXY, server)
-        await _answer_fault(exchange, fault)
+        await _answer_fault(exchange, rest, fault)
     finally:
         server.journal.exchange(note, fault)
 
@@ -80,10 +82,10 @@ def _unexpected(error: Exception, side: str, server: SecurityServer) -> Fault:
     return Fault(f"{side}.internal_error", f"Internal error {detail}", detail=detail)
 
 
-async def _answer_fault(exchange: Exchange, fault: Fault) -> None:
+async def _answer_fault(exchange: Exchange, rest: bool, fault: Fault) -> None:
     if exchange.started:  # the answer has begun: only cutting it off can tell that it is not whole
         raise NetError(f"the answer was cut off: {fault.code}")
-    if not is_rest(exchange):
+    if not rest:
         await exchange.respond(200, write_fault_head(), write_soap_fault(fault))
         return
     accept = ",".join(value for name, value in exchange.headers if name.lower() == "accept")

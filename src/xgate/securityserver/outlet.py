@@ -1,18 +1,23 @@
 """Sending to a peer that may hang up before it has heard all.
 
-The rule: a server that refuses early says why and closes; a send that fails is therefore followed
-by a short listening, and what was said counts more than the broken pipe (pipeline 16 trap 5).
+The rule: a server that refuses early says why and then closes, or takes no more; a send that fails
+or stands still is therefore followed by a short listening, and what was said counts more than the
+broken pipe (pipeline 16 trap 5). Only for the answer to a whole request is there no time limit.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Awaitable
 
 import trio
 
 from xgate.errors import SERVICE_FAILED, Fault, faults_under
 from xgate.net.client import ClientConnection
-from xgate.net.errors import ClosedError, NetError, TlsError
+from xgate.net.errors import ClosedError, NetError, TimedOutError, TlsError
 from xgate.net.http import HeaderList
 from xgate.net.stream import Octets
+from xgate.securityserver.aside import read_aside
 from xgate.wire.faults import read_soap_fault
 from xgate.wire.transport import FaultHead, read_response_head
 
@@ -20,6 +25,7 @@ __all__ = ["Outlet", "PeerSaidError", "read_fault_body"]
 
 _FAULT_BYTES = 1 << 20
 _LISTEN_SECONDS = 2.0
+_STANDSTILL_SECONDS = 30.0
 
 
 class PeerSaidError(Exception):
@@ -33,31 +39,31 @@ class PeerSaidError(Exception):
 class Outlet:
     """The sending side of a connection; errors as ``ClientConnection``, and ``PeerSaidError``."""
 
-    def __init__(self, peer: ClientConnection) -> None:
+    def __init__(self, peer: ClientConnection, standstill: float = _STANDSTILL_SECONDS) -> None:
+        """:param standstill: how many seconds one send may take."""
         self._peer = peer
+        peer.timeout = standstill
 
     async def start(self, method: str, target: str, headers: HeaderList) -> None:
         """Send the head of a chunked request."""
-        try:
-            await self._peer.start(method, target, headers)
-        except ClosedError as error:
-            raise await self._reason(error) from None
+        await self._try(self._peer.start(method, target, headers))
 
     async def send(self, data: Octets) -> None:
         """Send some of the body."""
-        try:
-            await self._peer.send(data)
-        except ClosedError as error:
-            raise await self._reason(error) from None
+        await self._try(self._peer.send(data))
 
     async def finish(self, last: Octets) -> None:
-        """Send the last of the body."""
+        """Send the last of the body; the answer may take its time."""
+        await self._try(self._peer.finish(last))
+        self._peer.timeout = math.inf
+
+    async def _try(self, sending: Awaitable[None]) -> None:
         try:
-            await self._peer.finish(last)
-        except ClosedError as error:
+            await sending
+        except (ClosedError, TimedOutError) as error:
             raise await self._reason(error) from None
 
-    async def _reason(self, error: ClosedError) -> Exception:
+    async def _reason(self, error: NetError) -> Exception:
         with trio.move_on_after(_LISTEN_SECONDS):
             try:
                 head = await self._peer.receive_head()
@@ -85,4 +91,4 @@ async def read_fault_body(peer: ClientConnection) -> Fault:
         if len(octets) > _FAULT_BYTES:
             raise Fault("service_failed.io_error", "The fault document is too large")
     with faults_under(SERVICE_FAILED):
-        return read_soap_fault(bytes(octets))
+        return await read_aside(bytes(octets), read_soap_fault)

@@ -105,7 +105,7 @@ async def receive_message(
     received: Received,
     reader: MessageReader,
     read: Callable[[], Awaitable[bytes]],
-    on_head: Callable[[], None],
+    on_head: Callable[[], Awaitable[None]],
 ) -> None:
     """Read until the end of the body, filling ``received``.
 
@@ -118,6 +118,6 @@ async def receive_message(
         for event in reader.feed(data) if data else reader.finish():
             received.take(event)
             if isinstance(event, Head):
-                on_head()
+                await on_head()
         if not data:
             return

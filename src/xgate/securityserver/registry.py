@@ -11,7 +11,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from xgate.errors import Fault
-from xgate.ids import ClientId, GlobalGroupId, LocalGroupId, ServiceId, Subject
+from xgate.ids import (
+    ClientId,
+    GlobalGroupId,
+    LocalGroupId,
+    ServiceId,
+    Subject,
+    parse_client,
+    parse_short_client,
+)
 from xgate.securityserver.settings import (
     AllowSettings,
     ClientSettings,
@@ -96,12 +104,10 @@ def _subject(text: str) -> Subject:
 
 
 def _client_id(text: str) -> ClientId:
-    parts = text.split("/")
+    """As written; one with a ``%`` as in ``X-Road-Client``, for only so can a part hold ``/``."""
     try:
-        if len(parts) not in (3, 4):
-            raise ValueError(text)
-        return ClientId(*parts)
-    except (ValueError, Fault):
+        return parse_client(text) if "%" in text else parse_short_client(text)
+    except Fault:
         raise SettingsError(f"{text!r} is not INSTANCE/CLASS/MEMBER or .../SUBSYSTEM") from None
 
 

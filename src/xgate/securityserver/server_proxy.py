@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 
 from xgate.errors import SERVICE_FAILED, Fault, faults_under
 from xgate.ids import ClientId
@@ -19,6 +20,7 @@ from xgate.net.server import Exchange
 from xgate.policy.access import check_access
 from xgate.policy.admit import check_registered
 from xgate.policy.world import World
+from xgate.securityserver.aside import read_aside
 from xgate.securityserver.journal import Note
 from xgate.securityserver.parts import KeptPart, octets_for_log
 from xgate.securityserver.receive import Received, receive_message
@@ -30,7 +32,7 @@ from xgate.signer.signer import SigningContext
 from xgate.trust.certificate import Certificate
 from xgate.trust.path import verify_auth_chain
 from xgate.trust.verify import Evidence, verify_message
-from xgate.wire.message import Request, endpoint
+from xgate.wire.message import Request, check_path, endpoint
 from xgate.wire.rest import read_rest_request
 from xgate.wire.soap import SoapMessage, read_soap
 from xgate.wire.transport import MessageReader, TransportHead, check_method, read_request_head
@@ -55,6 +57,7 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
         arrival = _Arrival(exchange, server, world, head, received, note, now)
         await _receive(exchange, head, received, arrival)
         request, context = arrival.request, arrival.context
+        check_path(request)
         service = check_access(world, request.client, request.service, endpoint(request))
         evidence = received.evidence
         with faults_under("signature_verification"):
@@ -97,13 +100,13 @@ class _Arrival:
         self._note = note
         self._now = now
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         """Read the message and judge who sent it, for whom.
 
         :raises Fault: under ``service_failed``.
         """
         with faults_under(SERVICE_FAILED):
-            self.request = request = _read_request(self._head, self._received)
+            self.request = request = await _read_request(self._head, self._received)
             self._note.describe(request, self._head.request_id)
             self._check_target(request)
             check_registered(self._world.serverconf, request.service.client)
@@ -144,11 +147,12 @@ class _Arrival:
             raise Fault("ssl_authentication_failed", str(fault)) from fault
 
 
-def _read_request(head: TransportHead, received: Received) -> Request:
+async def _read_request(head: TransportHead, received: Received) -> Request:
     assert received.head is not None
     if head.protocol == "REST":
         return read_rest_request(received.octets)
-    found = read_soap(received.octets, received.head.content_type)
+    read = partial(read_soap, content_type=received.head.content_type)
+    found = await read_aside(received.octets, read)
     if isinstance(found, Fault):
         raise Fault("missing_soap", "Request does not have SOAP message")
     return found

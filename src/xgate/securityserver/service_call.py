@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 from xgate.errors import SERVICE_FAILED, Fault, faults_under
 from xgate.net.client import ClientConnection, ResponseHead
 from xgate.net.errors import ConnectError, HttpError, NetError, UnknownHostError
+from xgate.securityserver.aside import read_aside
 from xgate.securityserver.receive import Received
 from xgate.securityserver.reply import Reply
 from xgate.securityserver.send import PartEvent, Sent, send_parts
@@ -165,7 +167,8 @@ async def _read_answer(
     """The service's message; a fault of the service is raised as it came."""
     async for event in events:
         if isinstance(event, Head):
-            found = read_soap(event.octets, event.content_type)
+            read = partial(read_soap, content_type=event.content_type)
+            found = await read_aside(event.octets, read)
             if isinstance(found, Fault):
                 raise found
             return found, event

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Literal
 
 from xgate.errors import Fault
+from xgate.ids import decode_segment
 from xgate.wire.rest import RestRequest, RestResponse, check_rest_consistent, request_hash
 from xgate.wire.soap import SoapMessage, check_consistent
 
-__all__ = ["Answer", "Protocol", "Request", "check_answer", "endpoint"]
+__all__ = ["Answer", "Protocol", "Request", "check_answer", "check_path", "endpoint"]
 
 Protocol = Literal["SOAP", "REST"]
 """As the transport spells it (``x-road-message-type``)."""
@@ -32,6 +33,16 @@ def endpoint(request: Request) -> tuple[str, str] | None:
     if isinstance(request, RestRequest):
         return request.verb, request.service_path
     return None
+
+
+def check_path(request: Request) -> None:
+    """Refuse a REST request whose service path has no reading, whatever service it names.
+
+    :raises Fault: ``internal_error`` (pipeline 8 row 10).
+    """
+    if isinstance(request, RestRequest):
+        for segment in request.service_path.split("/"):
+            decode_segment(segment)
 
 
 def check_answer(

@@ -1,0 +1,157 @@
+"""The doors of a security server: where it listens, and what is served behind each.
+
+The rule: all sockets are had before anything is served, so a port that is taken is told at once;
+each counts its connections by the same limits; draining closes the doors and lets finish who is in.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+import trio
+
+from xgate.errors import Fault
+from xgate.net.context import information_system_context
+from xgate.net.drain import Drain
+from xgate.net.listen import AcceptLimits, listen_on, serve_listeners
+from xgate.net.server import Exchange, ServerLimits, serve_connection
+from xgate.net.stream import SocketStream, Stream
+from xgate.net.tls import accept_tls
+from xgate.securityserver.corridor import ask, provide
+from xgate.securityserver.ocsp_responder import answer_ocsp_query
+from xgate.securityserver.server import SecurityServer
+from xgate.securityserver.settings import ListenSettings
+
+__all__ = ["Doors", "Ports", "open_doors", "serve_doors"]
+
+_Handler = Callable[[SocketStream], Awaitable[None]]
+_Journey = Callable[[Exchange, SecurityServer], Awaitable[None]]
+
+
+class Ports(msgspec.Struct, frozen=True):
+    """Where the server listens; None for a listener that is left out."""
+
+    client_http: int | None
+    client_https: int | None
+    server: int | None
+    ocsp: int | None
+
+    def named(self) -> dict[str, int | None]:
+        """Port by name, for a log line."""
+        return msgspec.structs.asdict(self)
+
+
+class Doors(msgspec.Struct, frozen=True):
+    """The listening sockets of each door; none for one that is left out."""
+
+    client_http: list[socket.socket]
+    client_https: list[socket.socket]
+    server: list[socket.socket]
+    ocsp: list[socket.socket]
+
+    @property
+    def ports(self) -> Ports:
+        """Where they are."""
+        return Ports(
+            *(sockets[0].getsockname()[1] if sockets else None for sockets in self.sockets())
+        )
+
+    def sockets(self) -> tuple[list[socket.socket], ...]:
+        """In the order of ``Ports``."""
+        return self.client_http, self.client_https, self.server, self.ocsp
+
+    def close(self) -> None:
+        """Close what is still open."""
+        for listener in (one for sockets in self.sockets() for one in sockets):
+            listener.close()
+
+
+async def open_doors(listen: ListenSettings) -> Doors:
+    """Open every listener that the settings ask for, or none.
+
+    :raises NetError: a port cannot be had.
+    """
+    doors = Doors([], [], [], [])
+    try:
+        for host, port, sockets in (
+            (listen.client_host, listen.client_http_port, doors.client_http),
+            (listen.client_host, listen.client_https_port, doors.client_https),
+            (listen.server_host, listen.server_port, doors.server),
+            (listen.ocsp_host, listen.ocsp_port, doors.ocsp),
+        ):
+            if port is not None:
+                sockets += await listen_on(host, port)
+    except BaseException:
+        doors.close()
+        raise
+    return doors
+
+
+async def serve_doors(
+    doors: Doors,
+    server: SecurityServer,
+    drain: Drain,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve at all doors until ``drain`` has started and whoever was inside has left."""
+    settings = server.settings.limits
+    limits = AcceptLimits(total=settings.connections, per_address=settings.connections_per_address)
+    handlers = (
+        _connection(server, ask, drain),
+        _information_system(server, drain),
+        _peer(server, drain),
+        _connection(server, _ocsp, drain),
+    )
+    async with trio.open_nursery() as nursery:
+        for sockets, handler in zip(doors.sockets(), handlers, strict=True):
+            if sockets:
+                serve = partial(serve_listeners, limits=limits, drain=drain)
+                await nursery.start(partial(serve, sockets, handler, grace=settings.drain_seconds))
+        task_status.started()
+
+
+def _connection(
+    server: SecurityServer, journey: _Journey, drain: Drain
+) -> Callable[[Stream], Awaitable[None]]:
+    settings = server.settings.limits
+    limits = ServerLimits(idle=settings.idle_seconds, head_time=settings.head_seconds)
+
+    async def handle(exchange: Exchange) -> None:
+        await journey(exchange, server)
+
+    async def serve(stream: Stream) -> None:
+        await serve_connection(stream, handle, limits, server.clock, drain)
+
+    return serve
+
+
+def _information_system(server: SecurityServer, drain: Drain) -> _Handler:
+    serve = _connection(server, ask, drain)
+    context = information_system_context(server.internal)
+
+    async def handle(stream: SocketStream) -> None:
+        await serve(await accept_tls(stream, context))
+
+    return handle
+
+
+def _peer(server: SecurityServer, drain: Drain) -> _Handler:
+    serve = _connection(server, provide, drain)
+
+    async def handle(stream: SocketStream) -> None:
+        try:
+            context = server.identity.server_context(server.world.value)
+        except Fault as fault:
+            server.journal.event("peer refused", peer=stream.peer_address, cause=fault.text)
+            return
+        await serve(await accept_tls(stream, context))
+
+    return handle
+
+
+async def _ocsp(exchange: Exchange, server: SecurityServer) -> None:
+    await answer_ocsp_query(exchange, server.ocsp, server.ring.certificates)
