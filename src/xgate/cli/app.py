@@ -24,23 +24,35 @@ _EXIT_CODES = (
     "Exit codes: 0 all went well; 1 the answer is no, or the work failed; "
     "2 the command line, or a file named in it, cannot be used."
 )
+# Each with what its help says; the first paragraph stands in the list of commands.
+_COMMANDS = {
+    "serve": """Run a member's security server.
+
+It writes one JSON line per event and exchange to standard error. SIGTERM or SIGINT makes it finish
+the exchanges that are running and exit with 0; a second one stops it at once.""",
+    "demo": """Run a whole ecosystem on loopback and exchange messages in it.
+
+A certificate authority with OCSP responder and timestamping service, a signed global configuration,
+a consumer's and a provider's security server, a REST and a SOAP service; then messages through all
+of it, and every logged message exported and verified. Exit code 0 when all of it holds.""",
+    "verify": """Verify ASiC-E containers: who signed what, and when.
+
+Exit code 0 when all are valid, 1 when some are not, 2 when a file is not there or the configuration
+is none. The configuration's own validity does not count, so old containers can be verified.""",
+    "keys": "Bring keys into the key store, and list them.",
+    "globalconf": "Verify a published global configuration.",
+}
 
 app = App(
     name="xgate",
     version=__version__,
     help="An X-Road 7 compatible security server.",
     help_epilogue=_EXIT_CODES,
-    help_format="plaintext",
+    help_format="markdown",
     default_parameter=Parameter(negative=()),
     result_action="return_value",
 )
-for _name, _help in {
-    "serve": "Run a member's security server.",
-    "demo": "Run a whole ecosystem on loopback and exchange messages in it.",
-    "verify": "Verify ASiC-E containers: who signed what, and when.",
-    "keys": "Bring keys into the key store, and list them.",
-    "globalconf": "Verify a published global configuration.",
-}.items():
+for _name, _help in _COMMANDS.items():
     app.command(f"xgate.cli.{_name}:{_name}", name=_name, help=_help)
 
 

@@ -63,7 +63,7 @@ def print_json(value: object) -> None:
 
 
 def path_text(path: Path) -> str:
-    """A path as text; octets of a name that are no UTF-8 become ``\\xNN``."""
+    """A path as text; octets of a name that are no UTF-8 are written as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

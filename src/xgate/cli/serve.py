@@ -25,23 +25,21 @@ def serve(*, config: Path) -> int:
     It writes one JSON line per event and exchange to standard error. SIGTERM or SIGINT makes it
     finish the exchanges that are running and exit with 0; a second one stops it at once.
 
-    Parameters
-    ----------
-    config
-        The settings file (TOML).
+    :param config: The settings file (TOML); relative paths in it start at its folder.
     """
     try:
         settings = load_settings(config)
     except SettingsError as error:
         raise Unusable(str(error)) from None
     clock = SystemClock()
+    folder = config.resolve().parent
     _keep_memory_private()
 
     async def main() -> None:
         drain = Drain()
         async with trio.open_nursery() as nursery:
             await nursery.start(_drain_on_signal, drain, nursery.cancel_scope)
-            await run_server(settings, config.resolve().parent, clock, Journal(clock), drain)
+            await run_server(settings, folder, clock, Journal(clock), drain)
             nursery.cancel_scope.cancel()
 
     try:
