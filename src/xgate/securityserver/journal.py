@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC
 
 import msgspec
@@ -60,9 +60,14 @@ class Journal:
 
     def event(self, name: str, **fields: str | int | float | None) -> None:
         """One line about the server itself."""
-        time = self._clock.now().astimezone(UTC).isoformat(timespec="milliseconds")
-        known = {key: value for key, value in fields.items() if value is not None}
-        self._write(msgspec.json.encode({"time": time, "event": name, **known}) + b"\n")
+        self._line(name, {key: value for key, value in fields.items() if value is not None})
+
+    def statistics(self, signatures: Mapping[int, int], commits: Mapping[int, int]) -> None:
+        """The sizes of all batches since the start, and how many there were of each.
+
+        :param signatures: messages to a signature. :param commits: records to a commit of the log.
+        """
+        self._line("statistics", {"signatures": signatures, "commits": commits})
 
     def exchange(self, note: Note, fault: Fault | None) -> None:
         """The line of an exchange that has ended, well or with a fault."""
@@ -86,3 +91,7 @@ class Journal:
         """An error of our own: its whole trace stays here, only ``detail`` goes to others."""
         trace = "".join(traceback.format_exception(error))
         self.event("internal error", detail=detail, trace=trace)
+
+    def _line(self, name: str, fields: Mapping[str, object]) -> None:
+        time = self._clock.now().astimezone(UTC).isoformat(timespec="milliseconds")
+        self._write(msgspec.json.encode({"time": time, "event": name, **fields}) + b"\n")
