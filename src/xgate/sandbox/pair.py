@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import trio
 
 from xgate.clock import Clock
@@ -25,7 +24,8 @@ from xgate.net.listen import listen_on, serve_listeners
 from xgate.net.server import Exchange, ServerLimits, serve_connection
 from xgate.net.stream import Stream
 from xgate.sandbox.authority import Authority
-from xgate.sandbox.country import Country, Place
+from xgate.sandbox.lines import Lines
+from xgate.sandbox.places import Country, Place
 from xgate.sandbox.services import serve_people, serve_random
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.run import run_server
@@ -72,17 +72,18 @@ def _connections(handler: Handler, clock: Clock) -> Callable[[Stream], Awaitable
 
 
 @asynccontextmanager
-async def run_in_process(
-    place: Place, clock: Clock, lines: list[dict[str, object]]
-) -> AsyncIterator[None]:
-    """Run one server as a task; what it logs is appended to ``lines``, decoded."""
+async def run_in_process(place: Place, clock: Clock, lines: Lines) -> AsyncIterator[Drain]:
+    """Run one server as a task until the block ends or the drain that it gives is started.
+
+    :param lines: take what it logs.
+    """
     drain = Drain()
-    journal = Journal(clock, lambda line: lines.append(msgspec.json.decode(line)))
+    journal = Journal(clock, lines.write)
     async with trio.open_nursery() as nursery:
         settings = load_settings(place.settings)
         await nursery.start(partial(run_server, settings, place.folder, clock, journal, drain))
         try:
-            yield
+            yield drain
         finally:
             drain.start()
 
