@@ -1,0 +1,318 @@
+"""Exchanges per second between two security servers: ``python messages.py --help``.
+
+The rule: nothing is left out. A country is founded, both servers run as processes of their own with
+the settings that users have (durable log, timestamping, mutual TLS, a line of log per exchange), a
+service and a load generator run beside them on the same cores, and every answer is checked. Speed
+is told together with what this machine could do at that moment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from gauges import (
+    commit_now,
+    cpu_seconds,
+    fsync_p50_ms,
+    machine,
+    memory_mb,
+    rsa2048_signs_per_s,
+)
+from xgate.clock import SystemClock
+from xgate.net.errors import NetError
+from xgate.sandbox.country import CONSUMER, PROVIDER, Country, KeyKind, Place, found_country
+from xgate.sandbox.pair import ServerProcess, serve_surroundings, start_process
+
+__all__ = ["BenchError", "measure"]
+
+_HERE = Path(__file__).parent
+_TOKENS: dict[str, KeyKind] = {"rsa": "RSA-2048", "p256": "P-256"}
+_LOOK_SECONDS = 0.25
+_SERVICE = """
+[[client.service]]
+code = "bench"
+type = "REST"
+url = "http://127.0.0.1:{port}"
+allow = ["{client}"]
+"""
+
+
+class BenchError(Exception):
+    """There is no number; the text says why."""
+
+
+class _Gauge:
+    """What one process takes while it is measured."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.rss = self.pss = 0.0
+        self._began = self._ended = 0.0
+
+    def begin(self) -> None:
+        self._began = cpu_seconds(self.pid)
+
+    def look(self) -> None:
+        rss, pss = memory_mb(self.pid)
+        self.rss, self.pss = max(self.rss, rss), max(self.pss, pss)
+
+    def end(self) -> None:
+        self.look()
+        self._ended = cpu_seconds(self.pid)
+
+    @property
+    def cpu(self) -> float:
+        return self._ended - self._began
+
+
+async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """One run in ``folder``, an empty one. Progress goes to standard error.
+
+    :raises BenchError: a server, the service or the load generator ended before its time.
+    """
+    with _service() as (service, port):
+        _tell(f"founding a country ({_TOKENS[options.token]})")
+        services = _SERVICE.format(port=port, client=CONSUMER.short)
+        country = found_country(
+            folder, datetime.now(UTC), kind=_TOKENS[options.token], services=services
+        )
+        if options.close:
+            _let_peers_close(country)
+        before = rsa2048_signs_per_s()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_surroundings, country, SystemClock())
+            async with _servers(country) as servers:
+                gauges = [_Gauge(server.process.pid) for server in servers]
+                gauges.append(_Gauge(service.pid))
+                load = await _measure_load(options, country, servers, gauges)
+            nursery.cancel_scope.cancel()
+        after = rsa2048_signs_per_s()
+    signs = (before + after) / 2
+    return _result(load, gauges, country, signs) | {
+        "rsa2048_signs_per_s": signs,
+        "fsync_p50_ms": fsync_p50_ms(folder),
+        "connections": options.connections,
+        "body": options.body,
+        "rate": options.rate,
+        "token": options.token,
+        "peers_close": options.close,
+        **machine(),
+        **commit_now(),
+    }
+
+
+@contextmanager
+def _service() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The provider's service, and its port."""
+    command = [sys.executable, str(_HERE / "provider.py"), "0"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise BenchError("the service did not start")
+        yield process, int(line)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _let_peers_close(country: Country) -> None:
+    for place in (country.consumer, country.provider):
+        text = place.settings.read_text()
+        place.settings.write_text(text.replace("[peers]\n", "[peers]\nkeep-alive = false\n"))
+
+
+@asynccontextmanager
+async def _servers(country: Country) -> AsyncIterator[list[ServerProcess]]:
+    """Consumer's and provider's server, running; they drain at the end."""
+    started: list[ServerProcess] = []
+    try:
+        for place in (country.consumer, country.provider):
+            started.append(await start_process(place))  # noqa: PERF401  those that run are stopped
+        yield started
+    finally:
+        with trio.CancelScope(shield=True):
+            for server in started:
+                await server.stop()
+
+
+async def _measure_load(
+    options: argparse.Namespace,
+    country: Country,
+    servers: list[ServerProcess],
+    gauges: list[_Gauge],
+) -> dict[str, Any]:
+    """Run the generator, and the gauges while its window is open; what it printed."""
+    command = _load_command(options, country)
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
+    generator = _Gauge(process.pid)
+    gauges.append(generator)
+    said: dict[str, Any] = {}
+    try:
+        async with trio.open_nursery() as nursery:
+            for server in servers:
+                nursery.start_soon(_watch, server)
+            async for line in _lines(process):
+                if line == "measuring":
+                    _tell(f"measuring for {options.seconds:g} s")
+                    _begin(gauges, nursery)
+                elif line == "measured":
+                    for gauge in gauges:
+                        gauge.end()
+                else:
+                    said = json.loads(line)
+            nursery.cancel_scope.cancel()
+    finally:
+        process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+    if not said:
+        raise BenchError("the load generator ended without a result")
+    return said
+
+
+def _begin(gauges: list[_Gauge], nursery: trio.Nursery) -> None:
+    for gauge in gauges:
+        gauge.begin()
+    nursery.start_soon(_look, gauges)
+
+
+async def _look(gauges: list[_Gauge]) -> None:
+    while True:
+        await trio.sleep(_LOOK_SECONDS)
+        for gauge in gauges:
+            gauge.look()
+
+
+async def _watch(server: ServerProcess) -> None:
+    """:raises BenchError: it ended, with the last line of its log."""
+    descriptor = os.pidfd_open(server.process.pid)
+    try:
+        await trio.lowlevel.wait_readable(descriptor)
+    finally:
+        os.close(descriptor)
+    last = server.log.read_text(errors="replace").strip().rpartition("\n")[2]
+    name, code = server.log.parent.name, server.process.wait()
+    raise BenchError(f"the {name}'s server ended with code {code}: {last}")
+
+
+async def _lines(process: trio.Process) -> AsyncIterator[str]:
+    assert process.stdout is not None
+    held = b""
+    async for data in process.stdout:
+        *whole, held = (held + data).split(b"\n")
+        for line in whole:
+            yield line.decode()
+
+
+def _load_command(options: argparse.Namespace, country: Country) -> list[str]:
+    given = {
+        "host": country.consumer.address,
+        "port": country.ports.client,
+        "target": f"/r1/{PROVIDER.url}/bench",
+        "client": CONSUMER.url,
+        "connections": options.connections,
+        "seconds": options.seconds,
+        "warm-up": options.warm_up,
+        "body": options.body,
+        "rate": options.rate,
+    }
+    flags = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    return [sys.executable, str(_HERE / "load.py"), *flags]
+
+
+def _result(
+    load: dict[str, Any], gauges: list[_Gauge], country: Country, signs: float
+) -> dict[str, Any]:
+    consumer, provider, service, generator = gauges
+    exchanges, seconds = load["exchanges"], load["seconds"]
+    per = 1e6 / exchanges if exchanges else 0.0
+    spent = seconds + load["warm_up_seconds"]
+    result = {"exchanges_per_s": exchanges / seconds, **load}
+    for name, gauge, place in (
+        ("consumer", consumer, country.consumer),
+        ("provider", provider, country.provider),
+    ):
+        batches = _statistics(place)
+        cpu = gauge.cpu * per
+        result |= {
+            f"cpu_us_{name}": cpu,
+            f"cpu_in_signatures_{name}": cpu * signs / 1e6,
+            f"rss_mb_{name}": gauge.rss,
+            f"pss_mb_{name}": gauge.pss,
+            f"signature_batches_{name}": batches["signatures"],
+            f"commit_batches_{name}": batches["commits"],
+            f"commits_per_s_{name}": sum(batches["commits"].values()) / spent,
+        }
+    return result | {"cpu_us_service": service.cpu * per, "cpu_us_load": generator.cpu * per}
+
+
+def _statistics(place: Place) -> dict[str, dict[str, int]]:
+    """What the server wrote about its batches when it stopped."""
+    for line in (place.folder / "server.log").read_bytes().splitlines():
+        if b'"event":"statistics"' in line:
+            said: dict[str, dict[str, int]] = json.loads(line)
+            return said
+    raise BenchError(f"the {place.name}'s server did not stop in order; see {place.folder}")
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _print(result: dict[str, Any]) -> None:
+    for name, value in result.items():
+        shown = f"{value:,.1f}" if isinstance(value, float) else value
+        print(f"{name:32} {shown}")
+
+
+def main() -> int:
+    """Measure once and print; 1 when there is no number or an exchange failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Formatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long to measure")
+    parser.add_argument("--warm-up", type=float, default=2.0, help="seconds that do not count")
+    parser.add_argument("--connections", type=int, default=32, help="of the load generator")
+    parser.add_argument("--body", type=int, default=1024, help="octets of a request's body")
+    parser.add_argument("--token", choices=sorted(_TOKENS), default="rsa", help="all keys' kind")
+    parser.add_argument("--rate", type=float, default=0.0, help="open loop: requests per second")
+    parser.add_argument("--close", action="store_true", help="servers close after each message")
+    options = parser.parse_args()
+    try:
+        with tempfile.TemporaryDirectory(prefix="xgate-bench-") as folder:
+            result = trio.run(measure, options, Path(folder))
+    except BaseExceptionGroup as group:
+        error = _first(group)
+        if not isinstance(error, BenchError | NetError):
+            raise
+        _tell(f"error: {error}")
+        return 1
+    print(json.dumps(result)) if options.json else _print(result)
+    return 1 if result["failed"] else 0
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    pass
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
