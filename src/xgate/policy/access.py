@@ -27,14 +27,21 @@ def check_access(
 ) -> Service:
     """The service that ``client`` may call now; ``endpoint`` is None for SOAP.
 
-    :raises Fault: ``unknown_service``, ``service_type``, ``access_denied``, ``service_disabled``.
+    :raises Fault: ``unknown_service``, ``service_type``, ``access_denied``, ``service_disabled``;
+        ``internal_error`` for a path that cannot be decoded.
     """
     found = world.serverconf.find_service(service)
     if found is None:
         raise Fault("unknown_service", f"Unknown service: {service}")
     _check_protocol(found, Protocol.SOAP if endpoint is None else Protocol.REST)
     provider = world.serverconf.clients[service.client]
-    if not _allowed(world, provider, client, service.service_code, endpoint):
+    matches = _matcher(endpoint)
+    if not any(
+        right.service_code == service.service_code
+        and matches(right)
+        and _covers(world, provider, right, client)
+        for right in provider.rights
+    ):
         raise Fault("access_denied", f"Request is not allowed: {service}")
     if found.disabled is not None:
         raise Fault("service_disabled", f"Service {service} is disabled: {found.disabled}")
@@ -47,16 +54,6 @@ def _check_protocol(service: Service, spoken: Protocol) -> None:
     raise Fault(
         "service_type",
         f"Service is a {service.protocol} service and cannot be called using {spoken} interface",
-    )
-
-
-def _allowed(
-    world: World, provider: Client, client: ClientId, code: str, endpoint: Endpoint | None
-) -> bool:
-    matches = _matcher(endpoint)
-    return any(
-        right.service_code == code and matches(right) and _covers(world, provider, right, client)
-        for right in provider.rights
     )
 
 

@@ -7,6 +7,8 @@ chain, no address, no expiry counts (pipeline 3 row 8, pipeline 4).
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import msgspec
 
 from xgate.errors import Fault
@@ -43,20 +45,19 @@ def check_caller(client: Client, caller: Caller, own_certificate: bytes | None =
     mode = client.authentication
     if mode is Authentication.NOSSL:
         return
-    if not caller.secure:
-        wanted = "HTTPS NO AUTH" if mode is Authentication.SSLNOAUTH else "HTTPS"
-        _refuse(f"Client ({client.id}) specifies {wanted} but client made plaintext connection")
     if mode is Authentication.SSLNOAUTH:
+        if not caller.secure:
+            _refuse(client, "specifies HTTPS NO AUTH but client made plaintext connection")
         return
-    if caller.certificate is None:
-        _refuse(f"Client ({client.id}) specifies HTTPS but did not supply TLS certificate")
+    if not caller.secure or caller.certificate is None:
+        _refuse(client, "specifies HTTPS but did not supply TLS certificate")
     if caller.certificate == own_certificate:
         return
     if not client.certificates:
-        _refuse(f"Client ({client.id}) has no IS certificates")
+        _refuse(client, "has no IS certificates")
     if caller.certificate not in client.certificates:
-        _refuse(f"Client ({client.id}) TLS certificate does not match any IS certificates")
+        _refuse(client, "TLS certificate does not match any IS certificates")
 
 
-def _refuse(text: str) -> None:
-    raise Fault("ssl_authentication_failed", text)
+def _refuse(client: Client, text: str) -> NoReturn:
+    raise Fault("ssl_authentication_failed", f"Client ({client.id}) {text}")
