@@ -11,9 +11,8 @@ from collections.abc import Callable
 import trio
 
 from xgate.cell import Cell
-from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
-from xgate.keepers.report import Report
+from xgate.keepers.report import Report, cause_of
 from xgate.policy.world import World
 
 __all__ = ["keep_globalconf"]
@@ -25,14 +24,14 @@ async def keep_globalconf(
     """Load again every ``interval`` seconds, for ever.
 
     :param load: reads and verifies, in a thread; gives the same value when nothing has changed;
-        raises Fault or OSError.
+        raises when there is nothing usable.
     """
     while True:
         await trio.sleep(interval)
         try:
             conf = await trio.to_thread.run_sync(load)
-        except (Fault, OSError) as error:
-            report("global configuration not refreshed", cause=str(error))
+        except Exception as error:  # noqa: BLE001  whatever it is, the old one stays in place
+            report("global configuration not refreshed", cause=cause_of(error))
             continue
         if conf is not world.value.globalconf:
             world.set(World(conf, world.value.serverconf))

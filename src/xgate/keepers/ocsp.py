@@ -2,23 +2,25 @@
 
 The rule: every certificate in use is asked about at each round, at the responders that the global
 configuration names for its issuer; the first answer that verifies is kept, whatever status it tells
-(a revoked certificate stops being usable by that). A round that left something without an answer is
-repeated sooner (ocsp-tls-certs 7).
+(a revoked certificate stops being usable by that). Answers are asked for again before they lose
+their worth, sooner when something was left without one, and at once when the configuration changes
+how fresh they must be (ocsp-tls-certs 7 and traps 12, 13).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 
 import trio
 
 from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.errors import Fault
-from xgate.keepers.report import Report
-from xgate.net.errors import NetError
+from xgate.globalconf.conf import GlobalConf
+from xgate.keepers.report import Report, cause_of
 from xgate.policy.world import World
-from xgate.signer.ocsp_cache import OcspCache, find_issuer
+from xgate.signer.ocsp_cache import OcspCache, find_issuer, fresh_until
 from xgate.trust.certificate import Certificate
 from xgate.trust.ocsp import OcspResponse, check_ocsp_genuine, write_ocsp_request
 
@@ -28,6 +30,7 @@ Post = Callable[[str, bytes, str], Awaitable[bytes]]
 """POST octets of a media type to a URL; the octets of a 200 answer, else NetError."""
 
 _RETRY = 60.0
+_AT_ONCE = 8  # certificates asked about at the same time: one slow responder starves no other
 _REQUEST_TYPE = "application/ocsp-request"
 
 
@@ -39,16 +42,20 @@ async def keep_ocsp(
     post: Post,
     report: Report,
 ) -> None:
-    """Ask for all of ``certificates()`` at once, and again at the configured interval, for ever."""
+    """Ask for all of ``certificates()`` at once, and again before the answers age, for ever."""
     while True:
-        asked = answered = 0
-        for certificate in certificates():
-            asked += 1
-            answered += await refresh_ocsp(certificate, world.value, cache, clock, post, report)
-        report("OCSP responses refreshed", certificates=asked, answered=answered)
-        missing = answered < asked
-        interval = world.value.globalconf.ocsp_fetch_interval.total_seconds()
-        await trio.sleep(min(_RETRY, interval) if missing else interval)
+        known = world.value
+        now = clock.now()
+        wanted = [c for c in certificates() if c.valid_at(now) and not c.self_issued]
+        answers = await _ask_all(wanted, known, cache, clock, post, report)
+        answered = [until for until in answers if until is not None]
+        report("OCSP responses refreshed", certificates=len(answers), answered=len(answered))
+        missing = len(answered) < len(answers)
+        pause = _pause(known.globalconf, answered, missing, clock.now())
+        with trio.move_on_after(pause):
+            rhythm = _rhythm(known.globalconf)
+            while _rhythm(world.value.globalconf) == rhythm:
+                await world.wait_changed()
 
 
 async def refresh_ocsp(
@@ -58,23 +65,65 @@ async def refresh_ocsp(
     clock: Clock,
     post: Post,
     report: Report,
-) -> bool:
-    """Ask about one certificate; whether a valid response was obtained and kept."""
+) -> datetime | None:
+    """Ask about one certificate and keep the first valid response.
+
+    :returns: until when it proves anything; None when there was none.
+    """
     conf = world.globalconf
     try:
         issuer = find_issuer(conf, certificate, clock.now())
     except Fault as fault:
         report("OCSP not refreshed", certificate=str(certificate.serial), cause=fault.text)
-        return False
+        return None
     request = write_ocsp_request(certificate, issuer.certificate)
     for url in conf.ocsp_urls_for(certificate):
         try:
             answer = await post(url, request, _REQUEST_TYPE)
             response = OcspResponse.load(answer)
             check_ocsp_genuine(response, certificate, issuer, conf, clock.now())
-        except (Fault, NetError) as error:
-            report("OCSP not refreshed", url=url, cause=str(error))
+        except Exception as error:  # noqa: BLE001  whatever a responder does, the next is asked
+            report("OCSP not refreshed", url=url, cause=cause_of(error))
             continue
         cache.put(certificate, answer)
-        return True
-    return False
+        return fresh_until(response, conf)
+    return None
+
+
+async def _ask_all(
+    wanted: Sequence[Certificate],
+    world: World,
+    cache: OcspCache,
+    clock: Clock,
+    post: Post,
+    report: Report,
+) -> list[datetime | None]:
+    answers: list[datetime | None] = []
+    turn = trio.CapacityLimiter(_AT_ONCE)
+
+    async def ask(certificate: Certificate) -> None:
+        async with turn:
+            answers.append(await refresh_ocsp(certificate, world, cache, clock, post, report))
+
+    async with trio.open_nursery() as nursery:
+        for certificate in wanted:
+            nursery.start_soon(ask, certificate)
+    return answers
+
+
+def _pause(conf: GlobalConf, answered: Sequence[datetime], missing: bool, now: datetime) -> float:
+    """Seconds to the next round: two tries before the first answer ages, never a busy loop."""
+    interval = conf.ocsp_fetch_interval.total_seconds()
+    if missing:
+        return min(_RETRY, interval)
+    left = min((until - now).total_seconds() for until in answered) if answered else interval
+    return min(interval, max(_RETRY, left - 2 * _RETRY))
+
+
+def _rhythm(conf: GlobalConf) -> tuple[timedelta, timedelta | None, bool]:
+    """What decides how often is asked."""
+    try:
+        freshness = conf.ocsp_freshness
+    except Fault:  # without shared parameters nothing is fresh
+        freshness = None
+    return conf.ocsp_fetch_interval, freshness, conf.verify_next_update

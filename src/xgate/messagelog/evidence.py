@@ -18,12 +18,15 @@ def write_evidence(logged: LoggedRecord) -> tuple[str, bytes]:
     :raises Fault: ``asic_timestamp_not_found`` or ``malformed_signature`` without a timestamp.
     """
     record, stamp = logged.record, logged.stamp
+    evidence = record.evidence
+    # Half a hash chain proves nothing, and a container that has only half of one is unreadable.
+    chained = evidence.chain_result is not None and evidence.chain is not None
     batch = stamp if stamp is not None and stamp.chain is not None else None
     container = Container(
         message=record.message,
-        signature=record.evidence.signature,
-        chain_result=record.evidence.chain_result,
-        chain=record.evidence.chain,
+        signature=evidence.signature,
+        chain_result=evidence.chain_result if chained else None,
+        chain=evidence.chain if chained else None,
         timestamp_chain_result=None if batch is None else batch.chain_result,
         timestamp_chain=None if batch is None else batch.chain,
         timestamp=None if batch is None else batch.token,

@@ -2,8 +2,9 @@
 
 The rule: two or more records share a token through a hash chain whose leaves are the digests of
 their signature documents, in order of their numbers; a lone record gets a token over its
-SignatureValue, inside its signature document (signature 7, messagelog 3). What a service answers is
-verified before it is stored.
+SignatureValue, inside its signature document (signature 7, messagelog 3). A lone document that has
+no place for a token, as a peer's may be, takes part in a chain with itself: what others send must
+not be able to stop the stamping. What a service answers is verified before it is stored.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from xgate.algorithms import SHA512
+from xgate.errors import Fault
 from xgate.messagelog.record import Stamp
-from xgate.messagelog.store import LogStore
+from xgate.messagelog.store import LogStore, Waiting
 from xgate.trust.anchors import Trust
 from xgate.trust.hashchain import build_chain
 from xgate.trust.seal import Part, Seal
@@ -46,27 +48,27 @@ class Order(msgspec.Struct, frozen=True):
     documents: Mapping[int, bytes]
 
 
-def write_order(records: Sequence[tuple[int, bytes]]) -> Order:
-    """The request that covers these records (number and signature document), at least one."""
-    if len(records) == 1:
-        ((number, document),) = records
-        value = read_signature(document).value
-        request = write_timestamp_request(SHA512.of(value))
-        return Order(request, value, {number: Stamp(b"")}, {number: document})
-    seals = [Seal((Part(_LEAF, SHA512.of(document)),)) for _, document in records]
-    chained = build_chain(seals, prefix="ts")
-    stamps = {
-        number: Stamp(b"", chained.result, chain)
-        for (number, _), chain in zip(records, chained.chains, strict=True)
-    }
-    request = write_timestamp_request(SHA512.of(chained.result))
-    return Order(request, chained.result, stamps, {})
+def write_order(waiting: Sequence[Waiting], store: LogStore) -> Order:
+    """The request that covers these records, at least one.
+
+    :param store: knows the signature document of a lone record.
+    :raises Fault: as ``LogStore.find``.
+    """
+    if len(waiting) > 1:
+        return _chained(waiting)
+    ((number, digest),) = waiting
+    for logged in store.find(number=number):
+        document = logged.record.evidence.signature
+        if SHA512.of(document) == digest and _has_place(document):
+            value = read_signature(document).value
+            return _order(value, {number: Stamp(b"")}, {number: document})
+    return _chained([*waiting, *waiting])
 
 
 def fulfil(order: Order, answer: bytes, trust: Trust, store: LogStore) -> None:
     """Verify a service's answer and store the finished stamps.
 
-    :raises Fault: the codes of messagelog 3.2; then nothing was kept.
+    :raises Fault: the codes of messagelog 3.2; then nothing was kept. As ``LogStore.stamp``.
     """
     token = read_timestamp_response(answer, SHA512.of(order.stamped), SHA512)
     proven = verify_timestamp(token, order.stamped, trust)
@@ -75,3 +77,24 @@ def fulfil(order: Order, answer: bytes, trust: Trust, store: LogStore) -> None:
         {n: Stamp(token, s.chain_result, s.chain) for n, s in order.stamps.items()},
         {n: with_timestamp(document, token) for n, document in order.documents.items()},
     )
+
+
+def _chained(waiting: Sequence[Waiting]) -> Order:
+    chained = build_chain([Seal((Part(_LEAF, digest),)) for _, digest in waiting], prefix="ts")
+    stamps = {
+        number: Stamp(b"", chained.result, chain)
+        for (number, _), chain in zip(waiting, chained.chains, strict=True)
+    }
+    return _order(chained.result, stamps, {})
+
+
+def _order(stamped: bytes, stamps: Mapping[int, Stamp], documents: Mapping[int, bytes]) -> Order:
+    return Order(write_timestamp_request(SHA512.of(stamped)), stamped, stamps, documents)
+
+
+def _has_place(document: bytes) -> bool:
+    try:
+        with_timestamp(document, b"token")
+    except Fault:
+        return False
+    return True

@@ -154,4 +154,6 @@ def _peer(server: SecurityServer, drain: Drain) -> _Handler:
 
 
 async def _ocsp(exchange: Exchange, server: SecurityServer) -> None:
-    await answer_ocsp_query(exchange, server.ocsp, server.ring.certificates)
+    conf, now = server.world.value.globalconf, server.clock.now()
+    find = partial(server.ocsp.find, trust=conf, now=now)
+    await answer_ocsp_query(exchange, find, server.ring.certificates)

@@ -6,12 +6,11 @@ position (transport 1.2, pipeline 10). They are judged by whoever asked, not her
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xgate.errors import Fault
 from xgate.net.errors import NetError
 from xgate.net.fetch import fetch
-from xgate.signer.ocsp_cache import OcspCache
 from xgate.trust.certificate import Certificate
 from xgate.wire.content_type import read_content_type
 from xgate.wire.fields import find_header
@@ -24,16 +23,21 @@ _TIMEOUT = 30.0
 
 
 async def fetch_ocsp(
-    chain: Sequence[Certificate], cache: OcspCache, host: str, port: int
+    chain: Sequence[Certificate],
+    find: Callable[[str], bytes | None],
+    host: str,
+    port: int,
 ) -> list[bytes]:
     """One response for each certificate, in order.
 
+    :param find: by the SHA-1 of a certificate, the response at hand that is still fresh.
     :raises Fault: ``internal_error`` when the peer does not give them all.
     """
-    missing = [c for c in chain if cache.find(c.sha1) is None]
-    asked = await _ask(missing, host, port) if missing else []
-    fetched = dict(zip((c.sha1 for c in missing), asked, strict=True))
-    return [fetched.get(c.sha1) or cache.find(c.sha1) or b"" for c in chain]
+    found = {c.sha1: find(c.sha1) for c in chain}
+    missing = [c for c in chain if found[c.sha1] is None]
+    if missing:
+        found.update(zip((c.sha1 for c in missing), await _ask(missing, host, port), strict=True))
+    return [found[c.sha1] or b"" for c in chain]
 
 
 async def _ask(certificates: Sequence[Certificate], host: str, port: int) -> list[bytes]:

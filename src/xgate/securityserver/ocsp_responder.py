@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 
 from xgate.net.server import Exchange
 from xgate.securityserver.server import new_token
-from xgate.signer.ocsp_cache import OcspCache
 from xgate.trust.certificate import Certificate
 from xgate.wire.fields import close_multipart, open_part
 
@@ -24,10 +23,13 @@ _TYPE = "application/ocsp-response"
 
 
 async def answer_ocsp_query(
-    exchange: Exchange, cache: OcspCache, own: Callable[[], Iterable[Certificate]]
+    exchange: Exchange,
+    find: Callable[[str], bytes | None],
+    own: Callable[[], Iterable[Certificate]],
 ) -> None:
     """Answer one query.
 
+    :param find: by the SHA-1 of a certificate, the response at hand that is still fresh.
     :param own: this server's certificates: they may be asked for by SHA-256 too.
     """
     if exchange.method == "HEAD":
@@ -40,7 +42,7 @@ async def answer_ocsp_query(
     if not hashes or len(hashes) > _MOST:
         await _refuse(exchange, "Could not get cert hashes")
         return
-    responses = [cache.find(sha1) for sha1 in hashes]
+    responses = [find(sha1) for sha1 in hashes]
     for sha1, response in zip(hashes, responses, strict=True):
         if response is None:
             await _refuse(exchange, f"Could not find OCSP response for certificate {sha1}")

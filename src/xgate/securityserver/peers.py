@@ -12,6 +12,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -146,7 +147,8 @@ class Peers:
         chain = [Certificate.load(der) for der in presented]
         conf = world.globalconf
         instance = route.provider.instance
-        responses = await fetch_ocsp(chain, self._ocsp, host, self._settings.ocsp_port)
+        find = partial(self._ocsp.find, trust=conf, now=now)
+        responses = await fetch_ocsp(chain, find, host, self._settings.ocsp_port)
         try:
             verify_auth_chain(conf, instance, chain, responses, now, issuer_of="first")
         except Fault:

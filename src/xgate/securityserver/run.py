@@ -19,6 +19,7 @@ from xgate.clock import Clock
 from xgate.keepers.globalconf import keep_globalconf
 from xgate.keepers.ocsp import keep_ocsp
 from xgate.keepers.timestamps import keep_timestamps
+from xgate.messagelog.outage import Outage
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.messagelog.writer import MessageLog
 from xgate.net.context import service_context
@@ -34,7 +35,12 @@ from xgate.securityserver.peers import Peers
 from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.services import Services
-from xgate.securityserver.settings import KeysSettings, Settings, SettingsError
+from xgate.securityserver.settings import (
+    KeysSettings,
+    Settings,
+    SettingsError,
+    TimestampSettings,
+)
 from xgate.signer.keyring import Keyring, read_keyring
 from xgate.signer.ocsp_cache import OcspCache
 from xgate.signer.signer import Signer
@@ -70,13 +76,18 @@ async def run_server(
     with ExitStack() as opened:
         store = SqliteStore(folder / settings.messagelog.path)
         opened.callback(store.close)
-        server = _assemble(settings, folder, clock, journal, world, ring, store)
+        stamping = settings.messagelog.timestamping
+        outage = Outage(
+            partial(_stampers, stamping, world), clock.monotonic, stamping.accepted_failure_seconds
+        )
+        log = MessageLog(store, max_body=settings.messagelog.max_body_bytes, outage=outage)
+        server = _assemble(settings, folder, clock, journal, world, ring, log)
         doors = await open_doors(settings.listen)
         opened.callback(doors.close)
         async with trio.open_nursery() as keepers:
             await keepers.start(server.signer.run)
             await keepers.start(server.messagelog.run)
-            _start_keepers(keepers, server, loader)
+            _start_keepers(keepers, server, loader, outage)
             async with trio.open_nursery() as serving:
                 await serving.start(serve_doors, doors, server, drain)
                 journal.event("serving", id=server.id.short, **doors.ports.named())
@@ -112,7 +123,7 @@ def _assemble(
     journal: Journal,
     world: Cell[World],
     ring: Keyring,
-    store: SqliteStore,
+    log: MessageLog,
 ) -> SecurityServer:
     ocsp = OcspCache()
     internal = load_internal_identity(settings.tls, folder, clock.now())
@@ -125,7 +136,7 @@ def _assemble(
         ring=ring,
         ocsp=ocsp,
         signer=Signer(clock),
-        messagelog=MessageLog(store, max_body=settings.messagelog.max_body_bytes),
+        messagelog=log,
         identity=identity,
         peers=Peers(settings.peers, ocsp, identity.client_context, clock.monotonic),
         services=Services(service_context(internal), clock.monotonic),
@@ -134,17 +145,20 @@ def _assemble(
     )
 
 
-def _start_keepers(keepers: trio.Nursery, server: SecurityServer, loader: Loader) -> None:
+def _stampers(settings: TimestampSettings, world: Cell[World]) -> list[str]:
+    """The URLs of the timestamping services, in order of preference."""
+    return list(settings.services) or [tsa.url for tsa in world.value.globalconf.tsas()]
+
+
+def _start_keepers(
+    keepers: trio.Nursery, server: SecurityServer, loader: Loader, outage: Outage
+) -> None:
     settings, journal, world = server.settings, server.journal, server.world
     stamping = settings.messagelog.timestamping
 
-    def services() -> list[str]:
-        known = [service.url for service in world.value.globalconf.tsas()]
-        return list(stamping.services) or known
-
     def interval() -> float:
         said = world.value.globalconf.timestamping_interval.total_seconds()
-        return stamping.interval_seconds or max(60.0, said)
+        return stamping.interval_seconds or min(max(60.0, said), 86_400.0)  # messagelog 3.1
 
     post = partial(_post, settings.peers.hosts)
     keepers.start_soon(
@@ -154,12 +168,14 @@ def _start_keepers(keepers: trio.Nursery, server: SecurityServer, loader: Loader
         keep_ocsp, server.ring.certificates, world, server.ocsp, server.clock, post, journal.event
     )
     keepers.start_soon(
-        keep_timestamps,
+        partial(keep_timestamps, retry=stamping.retry_seconds),
         server.messagelog.store,
         world,
-        services,
+        partial(_stampers, stamping, world),
         interval,
         stamping.batch,
+        outage,
+        server.clock,
         post,
         journal.event,
     )

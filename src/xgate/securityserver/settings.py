@@ -107,11 +107,15 @@ class TimestampSettings(_Section, frozen=True):
     :param services: URLs in order of preference; empty: those of the global configuration.
     :param interval_seconds: how often what is unstamped is stamped; 0: as the global configuration
         says.
+    :param retry_seconds: how soon it is tried again after a failure, if that is sooner.
+    :param accepted_failure_seconds: for how long messages go on while it fails; 0: for ever.
     """
 
     services: tuple[str, ...] = ()
     interval_seconds: float = 0.0
     batch: int = 10_000
+    retry_seconds: float = 60.0
+    accepted_failure_seconds: float = 14_400.0
 
 
 class MessagelogSettings(_Section, frozen=True):

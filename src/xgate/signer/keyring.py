@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
-from xgate.ids import ClientId, ServerId
+from xgate.ids import ClientId, ServerId, parse_short_client
 from xgate.signer.ocsp_cache import OcspCache, find_issuer
 from xgate.signer.software import PrivateKey
-from xgate.signer.store import KeyEntry, Unlocked
+from xgate.signer.store import KeyEntry, StoredCertificate, Unlocked, Usage
 from xgate.signer.token import SigningToken, TokenKey
 from xgate.trust.certificate import Certificate
 
@@ -62,36 +64,68 @@ class Keyring(msgspec.Struct, frozen=True):
 def read_keyring(unlocked: Unlocked) -> Keyring:
     """The ring of an opened key store.
 
-    :raises Fault: ``incorrect_certificate`` for a certificate that cannot be read.
+    :raises Fault: ``incorrect_certificate``, naming the key, for an active certificate that cannot
+        be read, is another key's, or is for a member whose name cannot be read.
     """
     by_id = {key.id: key for key in unlocked.token.keys()}
     return Keyring(
         tuple(_signing(unlocked.entries, by_id, unlocked.token)),
-        tuple(
-            AuthKey(certificate, unlocked.authentication[entry.id])
-            for entry, certificate, _ in _active(unlocked.entries, "AUTHENTICATION")
-        ),
+        tuple(_authentication(unlocked.entries, unlocked.authentication)),
     )
 
 
 def _signing(
     entries: Sequence[KeyEntry], keys: Mapping[str, TokenKey], token: SigningToken
 ) -> Iterable[SignKey]:
-    for entry, certificate, member in _active(entries, "SIGNING"):
-        if member is not None:
-            yield SignKey(member, certificate, keys[entry.id], token)
+    for entry, stored in _active(entries, "SIGNING"):
+        if stored.member is not None:
+            key = keys[entry.id]
+            certificate = _certificate(entry, stored, key.public_key)
+            yield SignKey(_member(entry, stored.member), certificate, key, token)
+
+
+def _authentication(
+    entries: Sequence[KeyEntry], keys: Mapping[str, PrivateKey]
+) -> Iterable[AuthKey]:
+    for entry, stored in _active(entries, "AUTHENTICATION"):
+        private = keys[entry.id]
+        yield AuthKey(_certificate(entry, stored, _spki(private.public_key())), private)
 
 
 def _active(
-    entries: Sequence[KeyEntry], usage: str
-) -> Iterable[tuple[KeyEntry, Certificate, ClientId | None]]:
+    entries: Sequence[KeyEntry], usage: Usage
+) -> Iterable[tuple[KeyEntry, StoredCertificate]]:
     for entry in entries:
-        if entry.usage != usage:
-            continue
         for stored in entry.certificates:
-            if stored.active and stored.status == "registered":
-                member = None if stored.member is None else ClientId(*stored.member.split("/"))
-                yield entry, Certificate.load(stored.der), member
+            if entry.usage == usage and stored.active and stored.status == "registered":
+                yield entry, stored
+
+
+def _certificate(entry: KeyEntry, stored: StoredCertificate, public_key: bytes) -> Certificate:
+    """The certificate, if it is this key's: under another one nobody could verify a signature."""
+    try:
+        certificate = Certificate.load(stored.der)
+        certified = _spki(certificate.public_key)
+    except Fault as fault:
+        raise _unusable(entry, f"cannot be read: {fault.text}") from None
+    if certified != public_key:
+        raise _unusable(entry, f"with serial number {certificate.serial} is another key's")
+    return certificate
+
+
+def _spki(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _member(entry: KeyEntry, name: str) -> ClientId:
+    try:
+        return parse_short_client(name)
+    except Fault as fault:
+        raise _unusable(entry, f"is for nobody: {fault.text}") from None
+
+
+def _unusable(entry: KeyEntry, why: str) -> Fault:
+    return Fault("incorrect_certificate", f"A certificate of key '{entry.id}' {why}")
 
 
 def choose_sign_key(
@@ -99,7 +133,8 @@ def choose_sign_key(
 ) -> tuple[SignKey, bytes]:
     """The key that signs for ``client`` now, and the OCSP response that goes into the signature.
 
-    :raises Fault: ``internal_error`` with the signer's own code in the text (soap-protocol 9).
+    :raises Fault: ``internal_error`` with the signer's own code in the text (soap-protocol 9) and
+        what is wrong with each candidate.
     """
     candidates = ring.sign_keys(client)
     if not candidates:
@@ -108,16 +143,16 @@ def choose_sign_key(
             f"signer.unknown_member: Could not find any certificates for member '{client}'. "
             "Are you sure tokens containing the certificates are logged in?",
         )
-    why = ""
+    causes: list[str] = []
     for candidate in candidates:
         try:
-            issuer = find_issuer(conf, candidate.certificate, now)
-            return candidate, cache.usable(candidate.certificate, issuer, conf, now)
+            return candidate, _response(candidate.certificate, conf, cache, now)
         except Fault as fault:
-            why = why or str(fault)
+            causes.append(str(fault))
     raise Fault(
         "internal_error",
-        f"signer.internal_error: Member '{client}' has no suitable certificates ({why})",
+        f"signer.internal_error: Member '{client}' has no suitable certificates "
+        f"({'; '.join(causes)})",
     )
 
 
@@ -128,16 +163,21 @@ def choose_auth_key(
 
     :raises Fault: ``ssl_authentication_failed`` saying what is wrong with each candidate.
     """
-    why = "no authentication key is in the key store"
+    causes: list[str] = []
     for candidate in ring.authentication:
+        if conf.server_by_auth_hash(candidate.certificate) != server:
+            causes.append(f"certificate {candidate.certificate.serial} is not of {server}")
+            continue
         try:
-            if conf.server_by_auth_hash(candidate.certificate) != server:
-                raise Fault("cert_validation", f"not registered for {server}")
-            issuer = find_issuer(conf, candidate.certificate, now)
-            return candidate, cache.usable(candidate.certificate, issuer, conf, now)
+            return candidate, _response(candidate.certificate, conf, cache, now)
         except Fault as fault:
-            why = fault.text
+            causes.append(str(fault))
+    why = "; ".join(causes) or "no authentication key is in the key store"
     raise Fault(
         "ssl_authentication_failed",
         f"Security server has no valid authentication certificate ({why})",
     )
+
+
+def _response(certificate: Certificate, conf: GlobalConf, cache: OcspCache, now: datetime) -> bytes:
+    return cache.usable(certificate, find_issuer(conf, certificate, now), conf, now)

@@ -17,7 +17,7 @@ from xgate.trust.certificate import Certificate
 from xgate.trust.ocsp import OcspResponse, verify_ocsp
 from xgate.trust.path import build_path
 
-__all__ = ["OcspCache", "find_issuer"]
+__all__ = ["OcspCache", "find_issuer", "fresh_until"]
 
 
 class OcspCache:
@@ -28,9 +28,19 @@ class OcspCache:
         self._limit = limit
         self._by_sha1: OrderedDict[str, bytes] = OrderedDict()
 
-    def find(self, sha1: str) -> bytes | None:
-        """The DER response for the certificate with this SHA-1 (lower-case hex), or None."""
-        return self._by_sha1.get(sha1)
+    def find(self, sha1: str, trust: Trust, now: datetime) -> bytes | None:
+        """The DER response for the certificate with this SHA-1 (lower-case hex), or None.
+
+        One that is no longer fresh is dropped on the way: whoever asks would have to refuse it
+        (ocsp-tls-certs 7, "Store"). What it says is not judged.
+        """
+        der = self._by_sha1.get(sha1)
+        if der is None:
+            return None
+        if now <= fresh_until(OcspResponse.load(der), trust):
+            return der
+        del self._by_sha1[sha1]
+        return None
 
     def put(self, certificate: Certificate, response: bytes) -> None:
         """Keep a response; the caller has verified it."""
@@ -50,9 +60,12 @@ class OcspCache:
 
         :raises Fault: ``cert_validation`` or ``incorrect_validation_info``.
         """
-        if not certificate.not_before <= now <= certificate.not_after:
-            raise Fault("cert_validation", "the certificate is not within its validity period")
-        der = self.find(certificate.sha1)
+        if not certificate.valid_at(now):
+            raise Fault(
+                "cert_validation",
+                f"certificate {certificate.serial} is not within its validity period",
+            )
+        der = self._by_sha1.get(certificate.sha1)  # a stale one refuses by name, below
         if der is None:
             raise Fault(
                 "incorrect_validation_info",
@@ -60,6 +73,14 @@ class OcspCache:
             )
         verify_ocsp(OcspResponse.load(der), certificate, issuer, trust, now)
         return der
+
+
+def fresh_until(response: OcspResponse, trust: Trust) -> datetime:
+    """The last moment at which a response proves anything, by the parameters of now (trap 12)."""
+    aged = response.this_update + trust.ocsp_freshness
+    if trust.verify_next_update and response.next_update is not None:
+        return min(aged, response.next_update)
+    return aged
 
 
 def find_issuer(conf: GlobalConf, certificate: Certificate, now: datetime) -> ApprovedCa:

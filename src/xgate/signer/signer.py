@@ -12,6 +12,7 @@ from datetime import datetime
 
 import msgspec
 import trio
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from xgate.algorithms import SHA512, SIGNATURES, ecdsa_raw, signature_uri
 from xgate.batch import Batcher
@@ -19,6 +20,7 @@ from xgate.clock import Clock
 from xgate.errors import Fault
 from xgate.signer.keyring import SignKey
 from xgate.signer.token import SignJob
+from xgate.trust.certificate import Certificate
 from xgate.trust.hashchain import build_chain
 from xgate.trust.seal import Seal
 from xgate.trust.verify import Evidence
@@ -58,10 +60,7 @@ class Signer:
 
         :raises Fault: ``cannot_create_signature.internal_error``.
         """
-        batcher = self._batchers.get(context.key.certificate.sha1)
-        if batcher is None:
-            batcher = await self._start(context.key.certificate.sha1)
-        return await batcher.submit((context, seal))
+        return await self._batcher(context.key.certificate.sha1).submit((context, seal))
 
     def batch_sizes(self) -> dict[int, int]:
         """How many signatures covered how many messages: size to count."""
@@ -71,13 +70,15 @@ class Signer:
                 sizes[size] = sizes.get(size, 0) + count
         return sizes
 
-    async def _start(self, name: str) -> Batcher[tuple[SigningContext, Seal], Evidence]:
-        if self._nursery is None:
-            raise RuntimeError("the signer is not running")
-        batcher = Batcher(self._work, cap=self._cap, in_thread=True)
-        self._batchers[name] = batcher  # before the first await: a second caller must find it
-        await self._nursery.start(batcher.run)
-        return batcher
+    def _batcher(self, name: str) -> Batcher[tuple[SigningContext, Seal], Evidence]:
+        """The batcher of one certificate; started by whoever comes first, but not in his scope."""
+        found = self._batchers.get(name)
+        if found is None:
+            if self._nursery is None:
+                raise RuntimeError("the signer is not running")
+            found = self._batchers[name] = Batcher(self._work, cap=self._cap, in_thread=True)
+            self._nursery.start_soon(found.run)
+        return found
 
     def _work(self, waiting: list[tuple[SigningContext, Seal]]) -> Sequence[Evidence | Exception]:
         context = waiting[0][0]
@@ -98,10 +99,19 @@ def sign_seals(context: SigningContext, seals: Sequence[Seal], now: datetime) ->
 
 
 def _sign(context: SigningContext, reference: str, digest: bytes, now: datetime) -> bytes:
-    sign_key = context.key
-    uri = signature_uri(sign_key.key.kind, SHA512)
+    """Whatever goes wrong here has one code; the signer's own is in the text (soap-protocol 8)."""
+    try:
+        return _signed(context, reference, digest, now)
+    except Fault as fault:
+        text = f"signer.{fault}"
+        raise Fault("cannot_create_signature.internal_error", text) from fault
+
+
+def _signed(context: SigningContext, reference: str, digest: bytes, now: datetime) -> bytes:
+    certificate, key = context.key.certificate, context.key.key
+    uri = signature_uri(key.kind, SHA512)
     draft = draft_signature(
-        certificate=sign_key.certificate,
+        certificate=certificate,
         algorithm=uri,
         reference=reference,
         digest=digest,
@@ -109,10 +119,17 @@ def _sign(context: SigningContext, reference: str, digest: bytes, now: datetime)
         ocsp=[context.ocsp],
     )
     algorithm = SIGNATURES[uri]
-    job = SignJob(sign_key.key.id, algorithm, algorithm.digest.of(draft.to_be_signed))
-    (value,) = sign_key.token.sign([job])
+    job = SignJob(key.id, algorithm, algorithm.digest.of(draft.to_be_signed))
+    (value,) = context.key.token.sign([job])
     if isinstance(value, Fault):
-        raise Fault("cannot_create_signature.internal_error", f"signer.{value}")
-    if algorithm.kind == "ecdsa":
-        value = ecdsa_raw(value, sign_key.certificate.public_key.key_size)  # type: ignore[union-attr]  # an ECDSA key
-    return draft.finish(value)
+        raise value
+    return draft.finish(_raw(value, certificate) if algorithm.kind == "ecdsa" else value)
+
+
+def _raw(value: bytes, certificate: Certificate) -> bytes:
+    key = certificate.public_key
+    assert isinstance(key, ec.EllipticCurvePublicKey)  # draft_signature has refused others
+    try:
+        return ecdsa_raw(value, key.key_size)
+    except (ValueError, OverflowError):
+        raise Fault("cannot_sign", "the token gave no ECDSA signature of its key") from None
