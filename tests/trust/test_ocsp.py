@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -212,31 +214,30 @@ def test_what_is_no_successful_response_is_refused(response: bytes) -> None:
 
 
 GOOD_ANSWER = answer(certificates=[RESPONDER.certificate])
-
-
 BARE_ANSWER = answer()
 
 
-@given(st.integers(0, len(BARE_ANSWER) - 1), st.integers(1, 255))
-@settings(max_examples=100, deadline=None)
-def test_no_changed_octet_is_taken_for_proof(place: int, change: int) -> None:
-    octets = bytearray(BARE_ANSWER)
-    octets[place] ^= change
-    with pytest.raises(Fault):
-        judge(bytes(octets))
+def changed(answered: bytes) -> Iterator[bytes]:
+    """The answer with each of its bits turned over. (Signatures vary in length: nothing drawn.)"""
+    for place in range(8 * len(answered)):
+        octets = bytearray(answered)
+        octets[place // 8] ^= 1 << place % 8
+        yield bytes(octets)
 
 
-@given(st.integers(0, len(GOOD_ANSWER) - 1), st.integers(1, 255))
-@settings(max_examples=100, deadline=None)
-def test_a_change_in_what_is_not_signed_changes_nothing_proven(place: int, change: int) -> None:
-    octets = bytearray(GOOD_ANSWER)
-    octets[place] ^= change
-    try:
-        assert judge(bytes(octets)) == RESPONDER.certificate
-    except Fault:
-        return
-    changed, whole = OcspResponse.load(bytes(octets)), OcspResponse.load(GOOD_ANSWER)
-    assert (changed.tbs, changed.signature) == (whole.tbs, whole.signature)
+def test_no_changed_octet_is_taken_for_proof() -> None:
+    for octets in changed(BARE_ANSWER):
+        with pytest.raises(Fault):
+            judge(octets)
+
+
+def test_a_change_in_what_is_not_signed_changes_nothing_proven() -> None:
+    whole = OcspResponse.load(GOOD_ANSWER)
+    for octets in changed(GOOD_ANSWER):
+        with suppress(Fault):
+            assert judge(octets) == RESPONDER.certificate
+            found = OcspResponse.load(octets)
+            assert (found.tbs, found.signature) == (whole.tbs, whole.signature)
 
 
 @given(st.binary(max_size=200))
