@@ -94,7 +94,7 @@ def judge_file(trust: Trust, path: Path) -> Verdict:
         proof.kind,
         _signer(proof),
         _time(proof),
-        _ocsp(proof),
+        _ocsp(trust, proof),
         _parts(proof),
     )
 
@@ -151,7 +151,7 @@ def _time(proof: ContainerProof) -> _Time:
     )
 
 
-def _ocsp(proof: ContainerProof) -> tuple[_Ocsp, ...]:
+def _ocsp(trust: Trust, proof: ContainerProof) -> tuple[_Ocsp, ...]:
     """The path ends with the approved CA, which nobody answers for."""
     return tuple(
         _Ocsp(
@@ -160,15 +160,19 @@ def _ocsp(proof: ContainerProof) -> tuple[_Ocsp, ...]:
             answer.produced_at,
             answer.this_update,
             answer.next_update,
-            _responder(answer),
+            _responder(trust, answer),
         )
         for certificate, answer in zip(proof.proven.path, proof.proven.ocsp, strict=False)
     )
 
 
-def _responder(answer: OcspResponse) -> str:
+def _responder(trust: Trust, answer: OcspResponse) -> str:
+    """Who answered, by name; a response that carries its own responder may only name its key."""
     if answer.responder_name is not None:
         return name_text(answer.responder_name)
+    for certificate in trust.ocsp_certificates():
+        if answer.answered_by(certificate):
+            return name_text(certificate.subject)
     return f"key {(answer.responder_key or b'').hex()}"
 
 

@@ -44,8 +44,6 @@ def serve(*, config: Path) -> int:
 
     try:
         trio.run(main)
-    except NetError as error:
-        raise Unusable(str(error)) from None
     except BaseExceptionGroup as group:
         raise _the_first(group) from None
     return 0
@@ -55,7 +53,7 @@ def _the_first(error: BaseException) -> BaseException:
     """What went wrong first: the nurseries around it only report it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return Unusable(str(error)) if isinstance(error, NetError) else error
+    return Unusable(str(error)) if isinstance(error, NetError | SettingsError) else error
 
 
 async def _drain_on_signal(
