@@ -57,8 +57,10 @@ def found_country(
     """Make all keys and certificates, sign the configuration, write every file.
 
     :param folder: exists; everything goes below it.
-    :param services: TOML tables ``[[client.service]]`` of the provider; empty: the demo's two.
-    :param tenants: further clients. :param stamp_seconds: how often messages are timestamped.
+    :param services: TOML tables ``[[client.service]]`` of the provider, in which ``{base}`` stands
+        for the address of its information system; empty: the demo's two.
+    :param tenants: further clients, likewise.
+    :param stamp_seconds: how often messages are timestamped.
     """
     ports = Ports(*find_free_ports(len(Ports.__struct_fields__), _ADDRESSES))
     ca = make_ca("Sandbox CA", key=make_key("sandbox ca", kind))
@@ -75,8 +77,9 @@ def found_country(
     for place in country.places:
         place.folder.mkdir()
         _write_keys(place)
-        offered = (services or _services(ports)) if place.client == PROVIDER else ""
-        place.settings.write_text(_settings(ports, place, offered, stamp_seconds))
+        offered = (services or _SERVICES) if place.client == PROVIDER else ""
+        text = _settings(ports, place, offered, stamp_seconds)
+        place.settings.write_text(text.replace("{base}", f"http://127.0.0.1:{ports.services}"))
     publish_country(country, now)
     return country
 
@@ -156,24 +159,22 @@ authentication = "NOSSL"
 {services}{tenants}"""
 
 
-def _services(ports: Ports) -> str:
-    base = f"http://127.0.0.1:{ports.services}"
-    return f"""
+_SERVICES = f"""
 [[client.service]]
 code = "people"
 type = "REST"
-url = "{base}"
+url = "{{base}}"
 allow = ["{CONSUMER.short}"]
 
 [[client.service]]
 code = "secret"
 type = "REST"
-url = "{base}"
+url = "{{base}}"
 
 [[client.service]]
 code = "getRandom"
 version = "v1"
 type = "SOAP"
-url = "{base}/soap"
+url = "{{base}}/soap"
 allow = ["{CONSUMER.short}"]
 """

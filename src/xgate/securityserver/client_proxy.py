@@ -22,7 +22,7 @@ from xgate.securityserver.journal import Note
 from xgate.securityserver.outlet import Outlet, PeerSaidError, read_fault_body
 from xgate.securityserver.parts import KeptPart, octets_for_log
 from xgate.securityserver.receive import Received, receive_message
-from xgate.securityserver.send import Sent, evidence_octets, send_parts
+from xgate.securityserver.send import PartSender, Sent, evidence_octets
 from xgate.securityserver.server import SecurityServer, new_token
 from xgate.trust.verify import Evidence, verify_message
 from xgate.wire.message import Answer
@@ -104,7 +104,7 @@ async def _send(
     await peer.start("POST", "/", head)
     await peer.send(writer.ocsp(auth_ocsp) + intake.write_head(writer))
     sent.message(intake.request.octets)
-    await send_parts(sent, writer, intake.parts(), peer.send)
+    await intake.pass_parts(PartSender(sent, writer, peer.send).take)
     context = server.signing_context(world, intake.request.client)
     evidence = await server.signer.sign(context, sent.seal)
     await _log(intake, intake.request.octets, sent.parts, evidence, server, response=False)

@@ -7,7 +7,7 @@ Sources: pipeline 3, soap-protocol 3 and 4, rest-protocol 3, 5 and 6.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -61,8 +61,8 @@ class Intake(Protocol):
     def write_head(self, writer: MessageWriter) -> bytes:
         """The message part for the peer."""
 
-    def parts(self) -> AsyncIterator[PartEvent]:
-        """The attachments or the body, as they come in."""
+    async def pass_parts(self, take: Callable[[PartEvent], Awaitable[None]]) -> None:
+        """Give the attachments or the body to ``take`` as they come in."""
 
     def streaming(self) -> AbstractContextManager[None]:
         """The block in which parts stream to the peer: what goes wrong is named by the protocol."""

@@ -6,7 +6,7 @@ octet of it. Sources: rest-protocol 3, 5 and 7.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import format_datetime
@@ -59,16 +59,16 @@ class RestIntake:
         """See ``Intake``."""
         return writer.head(REST_REQUEST, (), self.request.octets)
 
-    async def parts(self) -> AsyncIterator[PartEvent]:
+    async def pass_parts(self, take: Callable[[PartEvent], Awaitable[None]]) -> None:
         """The body, if its first octet comes before its end (transport 4.3)."""
         data = await self._exchange.receive()
         if not data:
             return
-        yield PartBegin(1, REST_BODY, ())
+        await take(PartBegin(1, REST_BODY, ()))
         while data:
-            yield PartData(data)
+            await take(PartData(data))
             data = await self._exchange.receive()
-        yield PartEnd()
+        await take(PartEnd())
 
     @contextmanager
     def streaming(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ message that is not in our log (pipeline 16 trap 12, messagelog trap 1).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 
 from xgate.net.body import Spool
@@ -15,7 +15,7 @@ from xgate.trust.seal import MESSAGE, Seal, Sealer, attachment_name
 from xgate.trust.verify import Evidence
 from xgate.wire.transport import MessageWriter, PartBegin, PartData, PartEnd
 
-__all__ = ["PartEvent", "Sent", "Write", "evidence_octets", "send_parts"]
+__all__ = ["PartEvent", "PartSender", "Sent", "Write", "evidence_octets"]
 
 PartEvent = PartBegin | PartData | PartEnd
 Write = Callable[[bytes | memoryview], Awaitable[None]]
@@ -64,21 +64,26 @@ class Sent:
         self._spools.close()
 
 
-async def send_parts(
-    sent: Sent, writer: MessageWriter, events: AsyncIterator[PartEvent], write: Write
-) -> None:
-    """Pass attachments or a body on while they come in."""
-    async for event in events:
+class PartSender:
+    """Passes attachments or a body on while they come in."""
+
+    def __init__(self, sent: Sent, writer: MessageWriter, write: Write) -> None:
+        self._sent = sent
+        self._writer = writer
+        self._write = write
+
+    async def take(self, event: PartEvent) -> None:
+        """Send one piece. Errors as ``write``."""
         match event:
             case PartData(data=data):
-                sent.data(data)
-                await write(writer.part_data(data))
+                self._sent.data(data)
+                await self._write(self._writer.part_data(data))
             case PartBegin():
-                sent.begin(event)
-                await write(writer.part_begin(event.content_type, event.headers))
+                self._sent.begin(event)
+                await self._write(self._writer.part_begin(event.content_type, event.headers))
             case PartEnd():
-                sent.end()
-                await write(writer.part_end())
+                self._sent.end()
+                await self._write(self._writer.part_end())
 
 
 def evidence_octets(writer: MessageWriter, evidence: Evidence) -> bytes:

@@ -18,8 +18,9 @@ from xgate.net.errors import ConnectError, HttpError, NetError, UnknownHostError
 from xgate.securityserver.aside import read_aside
 from xgate.securityserver.receive import Received
 from xgate.securityserver.reply import Reply
-from xgate.securityserver.send import PartEvent, Sent, send_parts
+from xgate.securityserver.send import PartSender, Sent
 from xgate.securityserver.server import SecurityServer
+from xgate.securityserver.soap_body import SoapBody
 from xgate.serverconf.model import Service
 from xgate.wire.attachments import SoapBodyReader, SoapBodyWriter
 from xgate.wire.message import Request
@@ -79,7 +80,7 @@ async def _call_rest(
         sent.message(response.octets)
         await reply.head(REST_RESPONSE, (), response.octets)
         if request.verb != "HEAD" and answer.status not in _NO_ENTITY:
-            await send_parts(sent, reply.writer, _body(connection), reply.send)
+            await _pass_body(connection, PartSender(sent, reply.writer, reply.send))
     return response.octets
 
 
@@ -99,12 +100,12 @@ async def _send_rest(
     await connection.finish()
 
 
-async def _body(connection: ClientConnection) -> AsyncIterator[PartEvent]:
+async def _pass_body(connection: ClientConnection, sender: PartSender) -> None:
     """An entity, also one without octets (transport 4.3)."""
-    yield PartBegin(1, REST_BODY, ())
+    await sender.take(PartBegin(1, REST_BODY, ()))
     while data := await connection.receive():
-        yield PartData(data)
-    yield PartEnd()
+        await sender.take(PartData(data))
+    await sender.take(PartEnd())
 
 
 async def _call_soap(
@@ -122,12 +123,14 @@ async def _call_soap(
             answer = await connection.receive_head()
             content_type = _check_answer(answer)
             await reply.begin("SOAP", content_type)
-            events = _events(connection, SoapBodyReader(content_type, answer=True))
-            message, part = await _read_answer(events)
+            reader = SoapBodyReader(content_type, answer=True)
+            body = SoapBody(connection.receive, reader, SERVICE_FAILED)
+            part = await body.head()
+            message = await _read_answer(part)
             message = with_request_hash(message, received.seal.parts[0].digest)
             sent.message(message.octets)
             await reply.head(part.content_type, part.headers, message.octets)
-            await send_parts(sent, reply.writer, _attachments(events), reply.send)
+            await body.pass_parts(PartSender(sent, reply.writer, reply.send).take)
     return message.octets
 
 
@@ -161,35 +164,12 @@ def _check_answer(answer: ResponseHead) -> str:
     return content_type
 
 
-async def _read_answer(
-    events: AsyncIterator[Head | PartEvent],
-) -> tuple[SoapMessage, Head]:
+async def _read_answer(part: Head) -> SoapMessage:
     """The service's message; a fault of the service is raised as it came."""
-    async for event in events:
-        if isinstance(event, Head):
-            read = partial(read_soap, content_type=event.content_type)
-            found = await read_aside(event.octets, read)
-            if isinstance(found, Fault):
-                raise found
-            return found, event
-    raise Fault("invalid_message", "No response message received from service")
-
-
-async def _events(
-    connection: ClientConnection, reader: SoapBodyReader
-) -> AsyncIterator[Head | PartEvent]:
-    while True:
-        data = await connection.receive()
-        for event in reader.feed(data) if data else reader.finish():
-            yield event
-        if not data:
-            return
-
-
-async def _attachments(events: AsyncIterator[Head | PartEvent]) -> AsyncIterator[PartEvent]:
-    async for event in events:
-        if not isinstance(event, Head):
-            yield event
+    found = await read_aside(part.octets, partial(read_soap, content_type=part.content_type))
+    if isinstance(found, Fault):
+        raise found
+    return found
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ in the form that the service used. Sources: soap-protocol 3, 4 and 9.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -20,9 +20,10 @@ from xgate.securityserver.aside import read_aside
 from xgate.securityserver.receive import Received
 from xgate.securityserver.send import PartEvent
 from xgate.securityserver.server import new_uuid
+from xgate.securityserver.soap_body import SoapBody
 from xgate.wire import message
 from xgate.wire.attachments import BodyLimits, SoapBodyReader, SoapBodyWriter
-from xgate.wire.parts import Head, PartBegin, PartData, PartEnd
+from xgate.wire.parts import Head
 from xgate.wire.soap import SoapMessage, fault_of_caller, read_soap
 from xgate.wire.transport import (
     MessageWriter,
@@ -85,30 +86,23 @@ class SoapIntake:
         self.request_id = new_uuid()
         self.content_type = content_type
         self.soap_action = soap_action
-        self._exchange = exchange
-        self._events = _events(exchange, reader)
+        self._body = SoapBody(exchange.receive, reader, CLIENT)
         self._head: Head | None = None
         self._answer_type = ""
 
     async def wait_head(self) -> Head:
         """The message itself, once it is there."""
-        async for event in self._events:
-            if isinstance(event, Head):
-                self._head = event
-                return event
-        raise Fault("missing_soap", "Request does not contain SOAP message")
+        self._head = await self._body.head()
+        return self._head
 
     def write_head(self, writer: MessageWriter) -> bytes:
         """See ``Intake``."""
         assert self._head is not None
         return writer.head(self._head.content_type, self._head.headers, self._head.octets)
 
-    async def parts(self) -> AsyncIterator[PartEvent]:
+    async def pass_parts(self, take: Callable[[PartEvent], Awaitable[None]]) -> None:
         """The attachments that follow the message."""
-        with faults_under(CLIENT):
-            async for event in self._events:
-                if not isinstance(event, Head):
-                    yield event
+        await self._body.pass_parts(take)
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
@@ -146,14 +140,3 @@ class SoapIntake:
                 await exchange.send(chunk)
             await exchange.send(writer.part_end())
         await exchange.finish(writer.close())
-
-
-async def _events(
-    exchange: Exchange, reader: SoapBodyReader
-) -> AsyncIterator[Head | PartBegin | PartData | PartEnd]:
-    while True:
-        data = await exchange.receive()
-        for event in reader.feed(data) if data else reader.finish():
-            yield event
-        if not data:
-            return
