@@ -5,7 +5,7 @@ The provider's information system is ``xgate.sandbox.desk``: it answers as the p
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
@@ -95,7 +95,7 @@ TENANTS = (
 )
 
 
-def new_country(folder: Path, **changes: str) -> Country:
+def new_country(folder: Path, changes: Mapping[str, str] | None = None) -> Country:
     """A country with the services above; ``changes`` are made to its servers' settings."""
     country = found_country(
         folder,
@@ -105,12 +105,12 @@ def new_country(folder: Path, **changes: str) -> Country:
         tenants=TENANTS,
         stamp_seconds=0.1,
     )
-    (country.consumer.folder / "trusted.pem").write_bytes(TRUSTED.certificate.der)
     for place in country.places:
+        (place.folder / "trusted.pem").write_bytes(TRUSTED.certificate.der)
         text = place.settings.read_text()
         messagelog = f"[messagelog]\nmax-body-bytes = {_LARGE}\n\n[messagelog.timestamping]"
         text = text.replace("[messagelog.timestamping]", messagelog)
-        for old, new in changes.items():
+        for old, new in (changes or {}).items():
             text = text.replace(old, new)
         place.settings.write_text(text)
     return country
@@ -142,6 +142,24 @@ class Started(msgspec.Struct, frozen=True):
     drains: tuple[Drain, Drain]
 
 
+@pytest.fixture(scope="session")
+def trusted() -> Credential:
+    """Whose certificate is listed for the client ``pinned``, and for the provider's services."""
+    return TRUSTED
+
+
+@pytest.fixture(scope="session")
+def stranger() -> Credential:
+    """Whose certificate is listed nowhere."""
+    return STRANGER
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Callable[..., Country]:
+    """Founds a country that may be changed before it is started."""
+    return partial(new_country, tmp_path)
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Starter:
     """Starts a country for one test: ``async with start() as started``."""
@@ -149,15 +167,15 @@ def start(tmp_path: Path) -> Starter:
     @asynccontextmanager
     async def started(
         country: Country | None = None,
+        changes: Mapping[str, str] | None = None,
         *,
         clock: Clock | None = None,
         clocks: tuple[Clock, Clock] | None = None,
         provider: bool = True,
-        **changes: str,
     ) -> AsyncIterator[Started]:
         clock = clock or SystemClock()
         mine, theirs = clocks or (clock, clock)
-        country = country or new_country(tmp_path, **changes)
+        country = country or new_country(tmp_path, changes)
         desk = Desk()
         running = Running(country, Authority(country, clock), Lines(), Lines())
         async with trio.open_nursery() as nursery:

@@ -87,7 +87,7 @@ async def _answer_soap(exchange: Exchange, name: str, body: bytes) -> None:
         await trio.sleep_forever()
     envelope, attachments = _open(exchange.find_header("content-type") or "", body)
     answer = re.sub(rb"(</?p:\w+)", rb"\1Response", envelope)
-    form = _FORMS.get(name, lambda answer, _: (200, _XML, answer))
+    form = _FORMS.get(name, _well)
     status, kind, octets = form(answer, attachments)
     await exchange.respond(status, [("Content-Type", kind)] if kind else [], octets)
 
@@ -95,6 +95,10 @@ async def _answer_soap(exchange: Exchange, name: str, body: bytes) -> None:
 _XML = "text/xml; charset=UTF-8"
 _BOM = b"\xef\xbb\xbf"
 _Attachments = list[tuple[str, bytes]]
+
+
+def _well(answer: bytes, _: _Attachments) -> tuple[int, str, bytes]:
+    return 200, _XML, answer
 
 
 def _attached(answer: bytes, attachments: _Attachments) -> tuple[int, str, bytes]:
