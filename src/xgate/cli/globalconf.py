@@ -28,7 +28,7 @@ from xgate.errors import Fault
 from xgate.globalconf.anchor import Anchor, anchor_hash, read_anchor
 from xgate.globalconf.conf import GlobalConf
 
-__all__ = ["globalconf"]
+__all__ = ["globalconf", "verify"]
 
 _MOST_ANCHOR = 1024 * 1024
 

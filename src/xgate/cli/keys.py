@@ -26,7 +26,7 @@ from xgate.signer.keyconf import ImportedKey, read_token_folder
 from xgate.signer.store import KeyEntry, StoredCertificate, read_store, write_store
 from xgate.trust.certificate import Certificate
 
-__all__ = ["keys"]
+__all__ = ["import_keys", "keys", "list_keys"]
 
 _STORE = Path("keys.xgate")
 
