@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 
 import msgspec
@@ -19,7 +19,7 @@ from xgate.net.server import Exchange
 from xgate.sandbox.authority import Authority
 from xgate.sandbox.lines import Lines
 from xgate.sandbox.pair import run_in_process, serve_surroundings
-from xgate.sandbox.places import Country
+from xgate.sandbox.places import Country, Place
 
 __all__ = ["Running", "run_in_background"]
 
@@ -41,14 +41,17 @@ def run_in_background(
     clock: Clock,
     *,
     services: Callable[[Exchange], Awaitable[None]] | None = None,
+    provider: bool = True,
 ) -> Iterator[Running]:
     """Run authorities, services and both servers in a thread.
 
     :param services: the provider's information system; the sandbox's own if None.
+    :param provider: False leaves the provider's server to somebody else.
     :raises TimeoutError: the servers were not ready in time.
     """
     running = Running(country, Authority(country, clock), Lines(), Lines())
-    thread = _Thread(running, clock, services)
+    served = [(country.consumer, running.consumer), (country.provider, running.provider)]
+    thread = _Thread(running, clock, services, served if provider else served[:1])
     thread.start()
     try:
         thread.wait_until_ready()
@@ -63,11 +66,13 @@ class _Thread(threading.Thread):
         running: Running,
         clock: Clock,
         services: Callable[[Exchange], Awaitable[None]] | None,
+        served: list[tuple[Place, Lines]],
     ) -> None:
         super().__init__(name="sandbox country", daemon=True)
         self._running = running
         self._clock = clock
         self._services = services
+        self._served = served
         self._ready = threading.Event()
         self._token: trio.lowlevel.TrioToken | None = None
         self._over = trio.Event()
@@ -106,11 +111,10 @@ class _Thread(threading.Thread):
                 serve_surroundings, services=self._services, authority=running.authority
             )
             await nursery.start(surroundings, country, self._clock)
-            async with (
-                run_in_process(country.consumer, self._clock, running.consumer),
-                run_in_process(country.provider, self._clock, running.provider),
-            ):
-                for lines in (running.consumer, running.provider):
+            async with AsyncExitStack() as servers:
+                for place, lines in self._served:
+                    await servers.enter_async_context(run_in_process(place, self._clock, lines))
+                for _, lines in self._served:
                     await lines.wait("OCSP responses refreshed")
                 self._ready.set()
                 await self._over.wait()

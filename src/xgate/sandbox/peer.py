@@ -42,6 +42,7 @@ __all__ = ["BOUNDARY", "Heard", "Peer", "Piece", "attached", "evidence_pieces", 
 BOUNDARY = "xtop" + "S" * 30
 """Of every message that is made here."""
 
+_OCSP_ANSWER = f'multipart/related; type="{OCSP_RESPONSE}"; boundary={BOUNDARY}'
 _INNER = "xatt" + "S" * 30
 
 
@@ -149,17 +150,25 @@ class Peer:
         self,
         handler: Callable[[Exchange], Awaitable[None]],
         *,
+        ocsp: bytes | None = None,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Stand in for ``place``: its port for servers by ``handler``, and its OCSP responses."""
+        """Stand in for ``place``: its port for servers by ``handler``, and its OCSP responses.
+
+        :param ocsp: what the latter say instead.
+        """
         context = peer_server_context(self._identity(), lambda _: True)
         limits = ServerLimits()
 
         async def secure(stream: SocketStream) -> None:
             await serve_connection(await accept_tls(stream, context), handler, limits, self._clock)
 
+        async def tell_ocsp(exchange: Exchange) -> None:
+            body = write_pieces([Piece(OCSP_RESPONSE, ocsp or self.ocsp())])
+            await exchange.respond(200, [("Content-Type", _OCSP_ANSWER)], body)
+
         async def plain(stream: SocketStream) -> None:
-            await serve_connection(stream, self._tell_ocsp, limits, self._clock)
+            await serve_connection(stream, tell_ocsp, limits, self._clock)
 
         ports = self.country.ports
         async with trio.open_nursery() as nursery:
@@ -167,11 +176,6 @@ class Peer:
                 listeners = await listen_on(self.place.address, port)
                 await nursery.start(partial(serve_listeners, listeners, serve))
             task_status.started()
-
-    async def _tell_ocsp(self, exchange: Exchange) -> None:
-        piece = Piece(OCSP_RESPONSE, self.ocsp())
-        content_type = f'multipart/related; type="{OCSP_RESPONSE}"; boundary={BOUNDARY}'
-        await exchange.respond(200, [("Content-Type", content_type)], write_pieces([piece]))
 
     def _identity(self) -> TlsIdentity:
         return TlsIdentity(self.auth.key, (self.auth.certificate.der,))

@@ -83,7 +83,11 @@ def describe_country(country: Country) -> SharedParameters:
 
 
 def publish_country(
-    country: Country, now: datetime, shared: SharedParameters | None = None
+    country: Country,
+    now: datetime,
+    shared: SharedParameters | None = None,
+    *,
+    valid_for: timedelta = VALID_FOR,
 ) -> None:
     """Sign the configuration, put it under the web root, and keep a verified copy.
 
@@ -102,7 +106,7 @@ def publish_country(
         software_signer(country.configuration.key, certificate),
         Boundaries(_letters(), _letters()),
         generation=f"{now:%Y%m%d%H%M%S}{now.microsecond:06}000",
-        expires=now + VALID_FOR,
+        expires=now + valid_for,
     )
     for name, octets in files.items():
         path = country.web_root / name

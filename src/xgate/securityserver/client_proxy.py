@@ -7,7 +7,8 @@ words. Order of checks, and of signing, logging and releasing: pipeline 3.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from xgate.errors import Fault, faults_under
 from xgate.messagelog.record import Record
@@ -126,7 +127,8 @@ async def _receive(intake: Intake, peer: ClientConnection, received: Received) -
             answers.append(await intake.read_answer(received, original_content_type))
 
         reader = MessageReader(head.boundary, sender="server", protocol=intake.protocol)
-        await receive_message(received, reader, peer.receive, on_head)
+        with _lost_in_the_answer():
+            await receive_message(received, reader, peer.receive, on_head)
     except TlsError as error:  # in TLS 1.3 a refused certificate shows only here
         raise Fault("ssl_authentication_failed", f"TLS handshake failed: {error}") from error
     except NetError as error:
@@ -134,6 +136,14 @@ async def _receive(intake: Intake, peer: ClientConnection, received: Received) -
     if received.fault is not None:
         raise received.fault
     return answers[0]
+
+
+@contextmanager
+def _lost_in_the_answer() -> Iterator[None]:
+    try:
+        yield
+    except NetError as error:
+        raise Fault("service_failed.io_error", f"Stream was aborted: {error}") from error
 
 
 async def _log(

@@ -19,7 +19,7 @@ import msgspec
 from xgate.errors import Fault, faults_under
 from xgate.net.client import ClientConnection, connect
 from xgate.net.context import TlsContext
-from xgate.net.errors import NetError, TlsError
+from xgate.net.errors import ClosedError, NetError, TlsError
 from xgate.policy.route import Route
 from xgate.policy.world import World
 from xgate.securityserver.ocsp_fetch import fetch_ocsp
@@ -110,7 +110,7 @@ class Peers:
         for address in random.sample(route.addresses, len(route.addresses)):
             try:
                 return await self._connect(address, route, world, now)
-            except TlsError as error:
+            except (TlsError, ClosedError) as error:
                 refusal = Fault("ssl_authentication_failed", f"TLS handshake failed: {error}")
             except NetError:
                 continue
