@@ -84,7 +84,7 @@ class SqliteStore:
 
     def append(self, records: Sequence[Record]) -> Sequence[int]:
         """Keep all records durably (``LogStore.append``)."""
-        with self._transaction() as db:
+        with _log_faults(), self._transaction() as db:
             return [_insert(db, record) for record in records]
 
     def unstamped(self, limit: int) -> Sequence[Waiting]:
@@ -99,7 +99,7 @@ class SqliteStore:
     def stamp(self, stamps: Mapping[int, Stamp], documents: Mapping[int, bytes]) -> None:
         """Attach timestamps (``LogStore.stamp``)."""
         tokens: dict[tuple[bytes, bytes | None], int] = {}
-        with self._transaction() as db:
+        with _log_faults(), self._transaction() as db:
             for number, stamp in stamps.items():
                 if not _is_unstamped(db, number):
                     continue
@@ -187,8 +187,11 @@ class SqliteStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing on the one writing connection, durable at its end."""
-        with _log_faults(), self._lock:
+        """All or nothing on the one writing connection, durable at its end.
+
+        :raises sqlite3.Error: nothing of it was kept.
+        """
+        with self._lock:
             self._roll_back()  # what an earlier failure may have left open
             self._writer.execute("BEGIN IMMEDIATE")
             try:
