@@ -9,6 +9,7 @@ how fresh they must be (ocsp-tls-certs 7 and traps 12, 13).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -116,7 +117,7 @@ def _pause(conf: GlobalConf, answered: Sequence[datetime], missing: bool, now: d
     interval = conf.ocsp_fetch_interval.total_seconds()
     if missing:
         return min(_RETRY, interval)
-    left = min((until - now).total_seconds() for until in answered) if answered else interval
+    left = min(((until - now).total_seconds() for until in answered), default=math.inf)
     return min(interval, max(_RETRY, left - 2 * _RETRY))
 
 

@@ -48,6 +48,7 @@ async def keep_timestamps(
     :param outage: told of every failure and success.
     :param retry: seconds to the next try during an outage, if the interval is not shorter.
     """
+    pause = retry  # until an interval is known
     while True:
         limit = 1 if outage.lasting else batch
         try:
@@ -57,7 +58,7 @@ async def keep_timestamps(
         except Exception as error:  # noqa: BLE001  whatever it is, it is tried again
             outage.begin()
             report("timestamping failed", cause=cause_of(error))
-            await trio.sleep(_retry_pause(interval, retry))
+            await trio.sleep(min(retry, pause))
             continue
         recovered = outage.lasting
         outage.end()
@@ -96,10 +97,3 @@ async def stamp_waiting(
         report("timestamped", url=url, records=len(waiting))
         return len(waiting)
     raise Fault("timestamping_failed", f"{len(waiting)} records wait: no service has stamped them")
-
-
-def _retry_pause(interval: Callable[[], float], retry: float) -> float:
-    try:
-        return min(retry, interval())
-    except Fault:  # the configuration that would say it is not there
-        return retry
