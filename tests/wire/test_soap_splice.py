@@ -24,8 +24,9 @@ class Places:
         self._last = ""
         scan(octets, self)
 
-    def start(self, name: str, attributes: dict[str, str], offset: int) -> None:
+    def start(self, name: str, attributes: dict[str, str], offset: int) -> bool:
         self._open.append((name.rpartition("}")[2], offset))
+        return True
 
     def text(self, text: str) -> None:
         name = self._open[-1][0]

@@ -8,6 +8,7 @@ house. Sources: transport 7, soap-protocol 5 (fault detection) and 7, rest-proto
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import msgspec
 
@@ -15,7 +16,8 @@ from xgate.errors import Fault
 from xgate.wire.content_type import find_charset
 from xgate.wire.fault_codes import new_code, old_code
 from xgate.wire.names import SOAP_NS
-from xgate.wire.xml import LIMIT, scan
+from xgate.wire.soap_scope import Scope, ScopeReader, TextScope, local_name
+from xgate.wire.xml import LIMIT, find_utf16, scan
 
 __all__ = [
     "escape",
@@ -61,8 +63,8 @@ def find_soap_fault(data: bytes, *, limit: int = LIMIT) -> Fault | None:
 
     :raises Fault: ``invalid_soap`` for what is no XML.
     """
-    found = _FaultScanner()
-    scan(data, found, limit=limit, code="invalid_soap")
+    found = _Found()
+    scan(data, ScopeReader(_Way(found, *_WAY)), limit=limit, code="invalid_soap")
     if not found.seen:
         return None
     code = found.texts.get("faultcode", "").strip()
@@ -118,43 +120,61 @@ _XML_TYPES = {
     "application/xml": "application/xml",
     "text/*": "text/xml",
 }
-_FAULT = [f"{{{SOAP_NS}}}{name}" for name in ("Envelope", "Body", "Fault")]
 
 
-class _FaultScanner:
-    """Gathers the texts of ``Envelope/Body/Fault``; its children go by their local names."""
+class _Found(msgspec.Struct):
+    seen: bool = False
+    texts: dict[str, str] = {}
 
-    def __init__(self) -> None:
-        self.seen = False
-        self.texts: dict[str, str] = {}
-        self._path: list[str] = []
-        self._pieces: list[str] = []
+    def put(self, name: str, text: str) -> None:
+        self.texts.setdefault(name, text)
 
-    def start(self, name: str, attributes: dict[str, str], offset: int) -> None:
-        self._path.append(name)
-        self._pieces = []
-        if self._path == _FAULT:
-            self.seen = True
-
-    def text(self, text: str) -> None:
-        self._pieces.append(text)
-
-    def end(self, name: str, offset: int) -> None:
-        if self._path[:3] == _FAULT:
-            inner = [part.rpartition("}")[2] for part in self._path[3:]]
-            if inner in _FAULT_FIELDS:
-                self.texts.setdefault(inner[-1], "".join(self._pieces))
-        self._path.pop()
-        self._pieces = []
+    def field(self, name: str) -> Scope:
+        return TextScope(partial(self.put, name))
 
 
-_FAULT_FIELDS = (
-    ["faultcode"],
-    ["faultstring"],
-    ["faultactor"],
-    ["detail"],
-    ["detail", "faultDetail"],
-)
+class _Way(Scope):
+    """The document, its Envelope, its Body: on the way to the Fault."""
+
+    def __init__(self, found: _Found, *names: str) -> None:
+        self._found = found
+        self._name, *self._rest = names
+
+    def child(self, name: str, attributes: dict[str, str], offset: int) -> Scope | None:
+        if name != f"{{{SOAP_NS}}}{self._name}":
+            return None
+        if self._rest:
+            return _Way(self._found, *self._rest)
+        self._found.seen = True
+        return _FaultScope(self._found)
+
+
+class _FaultScope(Scope):
+    """The Fault; its children go by their local names, and the first of a name counts."""
+
+    def __init__(self, found: _Found) -> None:
+        self._found = found
+
+    def child(self, name: str, attributes: dict[str, str], offset: int) -> Scope | None:
+        local = local_name(name)
+        if local == "detail":
+            return _DetailScope(self._found)
+        return self._found.field(local) if local in _FAULT_FIELDS else None
+
+
+class _DetailScope(Scope):
+    def __init__(self, found: _Found) -> None:
+        self._found = found
+
+    def child(self, name: str, attributes: dict[str, str], offset: int) -> Scope | None:
+        return self._found.field("faultDetail") if local_name(name) == "faultDetail" else None
+
+    def close(self, text: str, offset: int) -> None:
+        self._found.put("detail", text)
+
+
+_WAY = ("Envelope", "Body", "Fault")
+_FAULT_FIELDS = ("faultcode", "faultstring", "faultactor")
 
 
 def _find_xml_type(accept: str) -> str | None:
@@ -167,7 +187,7 @@ def _find_xml_type(accept: str) -> str | None:
 
 def _as_utf8(data: bytes) -> bytes:
     """The document in UTF-8, for it is handed on as such; the declaration is kept true."""
-    encoding = _WIDE.get(data[:2])
+    encoding = find_utf16(data)
     if encoding is None:
         named = _DECLARED.match(data)
         encoding = find_charset(named[1].decode("ascii", "replace")) if named else None
@@ -177,11 +197,5 @@ def _as_utf8(data: bytes) -> bytes:
     return ('<?xml version="1.0" encoding="UTF-8"?>' + _DECLARATION.sub("", text)).encode()
 
 
-_WIDE = {
-    b"\xff\xfe": "utf-16-le",
-    b"<\0": "utf-16-le",
-    b"\xfe\xff": "utf-16-be",
-    b"\0<": "utf-16-be",
-}
 _DECLARED = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]{1,100}?encoding\s*=\s*["']([\w.-]+)""")
 _DECLARATION = re.compile(r"^<\?xml[^>]*\?>")

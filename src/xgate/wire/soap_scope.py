@@ -40,29 +40,22 @@ class ScopeReader:
     def __init__(self, outermost: Scope) -> None:
         self._scopes = [outermost]
         self._texts: list[list[str]] = [[]]
-        self._passed_over = 0
 
-    def start(self, name: str, attributes: dict[str, str], offset: int) -> None:
-        """An element opens."""
-        scope = None
-        if not self._passed_over:
-            scope = self._scopes[-1].child(name, attributes, offset)
+    def start(self, name: str, attributes: dict[str, str], offset: int) -> bool:
+        """An element opens; False passes over it."""
+        scope = self._scopes[-1].child(name, attributes, offset)
         if scope is None:
-            self._passed_over += 1
-            return
+            return False
         self._scopes.append(scope)
         self._texts.append([])
+        return True
 
     def text(self, text: str) -> None:
         """Character data of the innermost open element."""
-        if not self._passed_over:
-            self._texts[-1].append(text)
+        self._texts[-1].append(text)
 
     def end(self, name: str, offset: int) -> None:
         """The innermost open element closes."""
-        if self._passed_over:
-            self._passed_over -= 1
-            return
         self._scopes.pop().close("".join(self._texts.pop()), offset)
 
 

@@ -2,8 +2,9 @@
 
 The rule: a document that declares a DOCTYPE is refused by looking at its prolog, before a parser
 sees it; so there are no entities to expand and nothing to fetch. The encoding is decided here and
-told to the parser, so two parsers can not read one document in two ways. Size, depth and the
-number of nodes are bounded. Sources: libraries.md finding 2, soap-protocol 3 and 5.
+told to the parser, so two parsers can not read one document in two ways. Size, depth, the number
+of nodes and the length of namespace names are bounded, so time is too: parsers name every element
+in full. Sources: libraries.md finding 2, soap-protocol 3 and 5.
 """
 
 from __future__ import annotations
@@ -17,21 +18,26 @@ from lxml import etree
 
 from xgate.errors import Fault
 
-__all__ = ["DEPTH", "LIMIT", "NODES", "Scanner", "parse", "scan"]
+__all__ = ["DEPTH", "LIMIT", "NAMESPACE", "NODES", "Scanner", "find_utf16", "parse", "scan"]
 
 LIMIT = 10 * 1024 * 1024
 """The largest document taken unless the caller says otherwise, in octets."""
 DEPTH = 100
 """How deep elements may be nested unless the caller says otherwise; the root has depth 1."""
 NODES = 1_000_000
-"""How many tags, comments and attributes together a tree may be built from."""
+"""How many tags, comments and attributes a document may have together."""
+NAMESPACE = 512
+"""How long the name of a namespace may be, in characters."""
 
 
 class Scanner(Protocol):
     """What ``scan`` tells about a document, in document order."""
 
-    def start(self, name: str, attributes: dict[str, str], offset: int) -> None:
-        """An element opens; ``offset`` is the place of its ``<`` in the octets."""
+    def start(self, name: str, attributes: dict[str, str], offset: int) -> bool:
+        """An element opens; ``offset`` is the place of its ``<`` in the octets.
+
+        False passes over it: nothing inside is told, nor its end.
+        """
 
     def end(self, name: str, offset: int) -> None:
         """An element closes; ``offset`` is the place of ``</``, or just past the ``/>`` of an
@@ -56,9 +62,8 @@ def parse(data: bytes, *, limit: int = LIMIT, depth: int = DEPTH) -> etree._Elem
     encoding = _declared_encoding(data) or "UTF-8"
     if not _ASCII_COMPATIBLE.fullmatch(encoding):
         _refuse(f"the encoding {encoding} is not supported")
+    _check_nodes(data)
     _check_prolog(data)
-    if data.count(b"<") + data.count(b"=") > NODES:
-        _refuse("the document has too many nodes")
     parser = etree.XMLParser(
         encoding=encoding, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
     )
@@ -68,6 +73,8 @@ def parse(data: bytes, *, limit: int = LIMIT, depth: int = DEPTH) -> etree._Elem
         raise Fault("invalid_xml", f"the document is not well-formed: {error}") from error
     if _deeper_than(depth)(root):
         _refuse(f"elements are nested deeper than {depth}")
+    if _LONG_VALUE.search(data):
+        _check_namespaces(root)
     # The prolog check lets neither happen; a parser that sees it otherwise must not win.
     if root.getroottree().docinfo.internalDTD is not None or any(True for _ in root.iter(_ENTITY)):
         _refuse(_DOCTYPE)
@@ -80,7 +87,6 @@ def scan(
     *,
     limit: int = LIMIT,
     depth: int = DEPTH,
-    encoding: str | None = None,
     code: str = "invalid_xml",
 ) -> None:
     """Read a document as events, with the place of every tag in the original octets.
@@ -88,17 +94,20 @@ def scan(
     Names are ``{namespace}local``, or ``local`` without a namespace; attributes likewise, without
     ``xmlns``. Encodings: UTF-8, UTF-16, US-ASCII, ISO-8859-x, windows-125x.
 
-    :param encoding: overrides the declaration, as a charset parameter may.
     :param code: the code of the refusal when the document itself is at fault (soap-protocol 5 row
         2 wants ``invalid_soap``); the first ``Fault`` of the handler passes as it is.
     :raises Fault: as said; also for a DOCTYPE, an undeclared prefix or a repeated attribute.
     """
     if len(data) > limit:
         _refuse(f"the document is larger than {limit} bytes", code)
-    if encoding is not None and not _SCANNABLE.fullmatch(encoding):
-        _refuse(f"the encoding {encoding} is not supported", code)
-    _check_prolog(_ascii_view(data, encoding), code)
-    _Pass(handler, depth, code).run(data, encoding)
+    _check_nodes(data, code)
+    _check_prolog(_ascii_view(data), code)
+    _Pass(handler, depth, code).run(data)
+
+
+def find_utf16(data: bytes) -> str | None:
+    """Python's name of the UTF-16 that a document is in, by its first octets; None if in none."""
+    return _WIDE.get(data[:2])
 
 
 class _Pass:
@@ -109,47 +118,96 @@ class _Pass:
         self._limit = depth
         self._code = code
         self._depth = 0
+        self._marked = False
 
-    def run(self, data: bytes, encoding: str | None) -> None:
-        self._parser = parser = expat.ParserCreate(encoding, "}")
+    def run(self, data: bytes) -> None:
+        self._marked = data.startswith(_BOM)
+        self._parser = parser = expat.ParserCreate(None, "}")
         parser.buffer_text = True
-        parser.XmlDeclHandler = self._declaration if encoding is None else None
+        parser.XmlDeclHandler = self._declaration
         parser.StartDoctypeDeclHandler = self._doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._handler.text
+        parser.StartNamespaceDeclHandler = self._namespace
+        self._listen()
         try:
             parser.Parse(data, True)
         except (expat.ExpatError, LookupError, ValueError) as error:
             raise Fault(self._code, f"the document is not well-formed: {error}") from error
+
+    def _listen(self) -> None:
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._handler.text
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > self._limit:
             _refuse(f"elements are nested deeper than {self._limit}", self._code)
         named = {_clark(key): value for key, value in attributes.items()} if attributes else {}
-        self._handler.start(_clark(name), named, self._parser.CurrentByteIndex)
+        if not self._handler.start(_clark(name), named, self._parser.CurrentByteIndex):
+            self._pass_over()
 
     def _end(self, name: str) -> None:
         self._depth -= 1
         self._handler.end(_clark(name), self._parser.CurrentByteIndex)
 
+    def _pass_over(self) -> None:
+        """Only count depth until the element that is open now has closed: most of a message is
+        inside its body, and this is a third of the work.
+        """
+        depth, resumed, limit = self._depth, self._depth, self._limit
+
+        def start(name: str, attributes: dict[str, str]) -> None:
+            nonlocal depth
+            depth += 1
+            if depth > limit:
+                _refuse(f"elements are nested deeper than {limit}", self._code)
+
+        def end(name: str) -> None:
+            nonlocal depth
+            depth -= 1
+            if depth < resumed:
+                self._depth = depth
+                self._listen()
+
+        self._parser.StartElementHandler = start
+        self._parser.EndElementHandler = end
+        self._parser.CharacterDataHandler = None
+
+    def _namespace(self, prefix: str | None, name: str | None) -> None:
+        if name is not None and len(name) > NAMESPACE:
+            _refuse(_LONG_NAMESPACE, self._code)
+
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
-        if encoding is not None and not _SCANNABLE.fullmatch(encoding):
+        if encoding is None:
+            return
+        if not _SCANNABLE.fullmatch(encoding):
             _refuse(f"the encoding {encoding} is not supported", self._code)
+        if self._marked and encoding.lower() != "utf-8":
+            _refuse(_CONTRADICTED, self._code)
 
     def _doctype(self, *_: object) -> None:
         _refuse(_DOCTYPE, self._code)
 
 
 _DOCTYPE = "a document type declaration is not allowed"
+_LONG_NAMESPACE = f"the name of a namespace is longer than {NAMESPACE} characters"
+_CONTRADICTED = "the XML declaration contradicts the byte order mark"
 _ENTITY = etree.Entity
 _BOM = b"\xef\xbb\xbf"
+_WIDE = {
+    b"\xff\xfe": "utf-16-le",
+    b"<\0": "utf-16-le",
+    b"\xfe\xff": "utf-16-be",
+    b"\0<": "utf-16-be",
+}
 _BLANKS = re.compile(rb"[ \t\r\n]*")
 _ASCII_COMPATIBLE = re.compile(r"utf-8|us-ascii|iso-8859-([1-9]|1[0-6])", re.IGNORECASE)
 _SCANNABLE = re.compile(
     r"utf-8|utf-16(le|be)?|us-ascii|iso-8859-([1-9]|1[0-6])|windows-125[0-8]", re.IGNORECASE
 )
+# What could be the value of an attribute that is too long; the content of an element as well.
+_LONG_VALUE = re.compile(rb"""\"[^"<]{%d}|'[^'<]{%d}""" % (NAMESPACE + 1, NAMESPACE + 1))
+_PROLOG = 1000
 _DECLARATION = re.compile(
     rb"""<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')"""
     rb"""(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*["']([A-Za-z][A-Za-z0-9._-]*)["'])?"""
@@ -167,14 +225,25 @@ def _declared_encoding(data: bytes) -> str | None:
         _refuse("the XML declaration is malformed")
     name = declaration[1]
     if start and name is not None and name.lower() != b"utf-8":
-        _refuse("the XML declaration contradicts the byte order mark")
+        _refuse(_CONTRADICTED)
     return None if name is None else name.decode("ascii")
+
+
+def _check_nodes(data: bytes, code: str = "invalid_xml") -> None:
+    if data.count(b"<") + data.count(b"=") > NODES:
+        _refuse("the document has too many nodes", code)
+
+
+def _check_namespaces(root: etree._Element) -> None:
+    for _, (_, name) in etree.iterwalk(root, events=("start-ns",)):
+        if len(name) > NAMESPACE:
+            _refuse(_LONG_NAMESPACE)
 
 
 def _check_prolog(data: bytes, code: str = "invalid_xml") -> None:
     """Refuse a DOCTYPE: walk over blanks, comments and processing instructions to the root."""
     position = len(_BOM) if data.startswith(_BOM) else 0
-    while True:
+    for _ in range(_PROLOG):
         blanks = _BLANKS.match(data, position)
         position = blanks.end() if blanks else position
         if data.startswith(b"<!--", position):
@@ -185,21 +254,18 @@ def _check_prolog(data: bytes, code: str = "invalid_xml") -> None:
             break
         if position < 4:
             _refuse("the document ends inside its prolog", code)
+    else:
+        _refuse("there is too much before the root element", code)
     if data.startswith(b"<!", position):
         _refuse(_DOCTYPE, code)
 
 
-def _ascii_view(data: bytes, encoding: str | None) -> bytes:
+def _ascii_view(data: bytes) -> bytes:
     """The markup as ASCII whatever the encoding, good enough to find the root element."""
-    wide = (encoding or "").lower()
-    if wide in ("utf-16", "") and data[:2] in (b"\xff\xfe", b"<\0"):
-        wide = "utf-16le"
-    elif wide in ("utf-16", "") and data[:2] in (b"\xfe\xff", b"\0<"):
-        wide = "utf-16be"
-    if not wide.startswith("utf-16"):
+    wide = find_utf16(data)
+    if wide is None:
         return data
-    text = data.decode(wide, "replace").removeprefix("\ufeff")
-    return text.encode("ascii", "replace")
+    return data.decode(wide, "replace").removeprefix("\ufeff").encode("ascii", "replace")
 
 
 @lru_cache(maxsize=16)
