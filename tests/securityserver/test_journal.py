@@ -1,0 +1,92 @@
+"""The log: one JSON object a line, whatever is in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from xgate.errors import Fault
+from xgate.ids import ClientId
+from xgate.securityserver.journal import Journal, Note, write_to_stderr
+from xgate.testing.clock import FakeClock
+from xgate.wire.rest import read_rest_call
+
+
+@pytest.fixture
+def lines() -> list[bytes]:
+    return []
+
+
+@pytest.fixture
+def journal(lines: list[bytes]) -> Journal:
+    return Journal(FakeClock(), lines.append)
+
+
+def only(lines: list[bytes]) -> dict[str, Any]:
+    (line,) = lines
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    value: dict[str, Any] = json.loads(line)
+    return value
+
+
+def test_an_event_says_when_and_what(journal: Journal, lines: list[bytes]) -> None:
+    journal.event("serving", port=80, nothing=None)
+    line = only(lines)
+    assert line["event"] == "serving"
+    assert line["port"] == 80
+    assert "nothing" not in line
+    assert line["time"].endswith("+00:00")
+
+
+def test_what_comes_from_outside_cannot_forge_a_line(journal: Journal, lines: list[bytes]) -> None:
+    note = Note("client", 0.0)
+    note.id = 'x"}\n{"event":"forged"}'
+    journal.exchange(note, None)
+    assert only(lines)["id"] == note.id
+
+
+def test_an_exchange_tells_who_what_and_how_long(lines: list[bytes]) -> None:
+    clock = FakeClock()
+    journal = Journal(clock, lines.append)
+    note = Note("server", clock.monotonic())
+    request = read_rest_call(
+        "GET",
+        "/r1/A/B/C/D/svc/x",
+        [("Host", "h"), ("X-Road-Client", ClientId("A", "B", "E", "F").url), ("X-Road-Id", "q")],
+        request_id="r",
+        fresh_id="f",
+    )
+    note.describe(request, "r")
+    clock.advance(0.25)
+    journal.exchange(note, Fault("server.serverproxy.access_denied", "no", detail="uuid"))
+    line = only(lines)
+    assert (line["side"], line["protocol"], line["ms"]) == ("server", "REST", 250.0)
+    assert (line["client"], line["service"]) == ("A/B/E/F", "A/B/C/D/svc")
+    assert (line["id"], line["request_id"]) == ("q", "r")
+    assert (line["outcome"], line["code"]) == ("fault", "server.serverproxy.access_denied")
+    assert (line["text"], line["detail"]) == ("no", "uuid")
+
+
+def test_a_good_exchange_has_no_code(journal: Journal, lines: list[bytes]) -> None:
+    journal.exchange(Note("client", 0.0), None)
+    line = only(lines)
+    assert line["outcome"] == "ok"
+    assert "code" not in line
+
+
+def test_a_crash_keeps_its_trace_here(journal: Journal, lines: list[bytes]) -> None:
+    try:
+        raise KeyError("inside")
+    except KeyError as error:
+        journal.crash(error, "uuid")
+    line = only(lines)
+    assert line["detail"] == "uuid"
+    assert "KeyError: 'inside'" in line["trace"]
+
+
+def test_standard_error_gets_the_line_at_once(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    write_to_stderr(b"line\n")
+    assert capfdbinary.readouterr().err == b"line\n"
