@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from xgate.errors import Fault
-from xgate.wire.xml import NAMESPACE, find_utf16, parse, scan
+from xgate.wire.xml import NAMESPACE, TOLD, find_utf16, parse, scan
 
 BOMB = (
     b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxxxxxxxx"><!ENTITY y "&x;&x;&x;&x;&x;&x;&x;&x;">]><a>&y;</a>'
@@ -187,6 +187,13 @@ def test_what_is_passed_over_is_read_and_not_told() -> None:
 
 def test_a_thousand_elements_cost_one_call_when_they_are_passed_over() -> None:
     assert len(heard(b"<a><passed>" + b"<b>c</b>" * 1000 + b"</passed></a>")) == 3
+
+
+def test_few_elements_are_told() -> None:
+    passed = b"<passed>" + b"<b/>" * TOLD + b"</passed>"
+    assert len(heard(b"<a>" + b"<b/>" * (TOLD - 2) + passed + b"</a>")) == 2 * TOLD - 1
+    with pytest.raises(Fault, match="too many elements"):
+        heard(b"<a>" + b"<b/>" * (TOLD - 1) + passed + b"</a>")
 
 
 def test_long_words_are_no_long_namespaces() -> None:

@@ -18,7 +18,17 @@ from lxml import etree
 
 from xgate.errors import Fault
 
-__all__ = ["DEPTH", "LIMIT", "NAMESPACE", "NODES", "Scanner", "find_utf16", "parse", "scan"]
+__all__ = [
+    "DEPTH",
+    "LIMIT",
+    "NAMESPACE",
+    "NODES",
+    "TOLD",
+    "Scanner",
+    "find_utf16",
+    "parse",
+    "scan",
+]
 
 LIMIT = 10 * 1024 * 1024
 """The largest document taken unless the caller says otherwise, in octets."""
@@ -26,6 +36,8 @@ DEPTH = 100
 """How deep elements may be nested unless the caller says otherwise; the root has depth 1."""
 NODES = 1_000_000
 """How many tags, comments and attributes a document may have together."""
+TOLD = 10_000
+"""How many elements a scanner is told of; more are no message, for those inside are passed over."""
 NAMESPACE = 512
 """How long the name of a namespace may be, in characters."""
 
@@ -119,6 +131,7 @@ class _Pass:
         self._code = code
         self._depth = 0
         self._marked = False
+        self._told = 0
 
     def run(self, data: bytes) -> None:
         self._marked = data.startswith(_BOM)
@@ -140,8 +153,11 @@ class _Pass:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
+        self._told += 1
         if self._depth > self._limit:
             _refuse(f"elements are nested deeper than {self._limit}", self._code)
+        if self._told > TOLD:
+            _refuse("the document has too many elements where few are expected", self._code)
         named = {_clark(key): value for key, value in attributes.items()} if attributes else {}
         if not self._handler.start(_clark(name), named, self._parser.CurrentByteIndex):
             self._pass_over()
