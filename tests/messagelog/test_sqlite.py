@@ -18,12 +18,14 @@ from typing import IO
 import pytest
 
 from xgate.errors import Fault
-from xgate.messagelog import sqlite
+from xgate.ids import ClientId
+from xgate.messagelog import rows, sqlite
 from xgate.messagelog.record import Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.trust.verify import Evidence
 
 Make = Callable[..., Record]
+OWNER = ClientId("XG", "COM", "777", "app")
 
 PREFACE = """
 import json, os, resource, sys
@@ -307,70 +309,6 @@ def test_it_is_opened_again_with_all_that_was_in_it(path: Path, unsigned: Make) 
         store.close()
 
 
-def test_the_file_says_whose_it_is_and_which_version(store: SqliteStore, path: Path) -> None:
-    assert inspect(path, "PRAGMA application_id") == [(0x78676C31,)]
-    assert inspect(path, "PRAGMA user_version") == [(1,)]
-
-
-def refused(path: Path) -> str:
-    with pytest.raises(Fault) as caught:
-        SqliteStore(path)
-    assert caught.value.code == "logging_failed"
-    assert str(path) in caught.value.text
-    return caught.value.text
-
-
-def foreign(path: Path, *statements: str) -> bytes:
-    path.parent.mkdir(parents=True)
-    with closing(sqlite3.connect(path)) as db:
-        for statement in statements:
-            db.execute(statement)
-        db.commit()
-    return path.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("statements", "said"),
-    [
-        (("CREATE TABLE letters(text)",), "belongs to another program"),
-        (("PRAGMA application_id=7",), "belongs to another program"),
-        (("PRAGMA user_version=1",), "belongs to another program"),
-        (
-            (f"PRAGMA application_id={0x78676C31}", "PRAGMA user_version=2"),
-            "its tables are of version 2, and this program knows 1",
-        ),
-    ],
-)
-def test_the_file_of_another_program_or_of_a_later_version_is_not_touched(
-    path: Path, statements: tuple[str, ...], said: str
-) -> None:
-    before = foreign(path, *statements)
-    assert said in refused(path)
-    assert path.read_bytes() == before
-
-
-def test_what_is_no_database_is_not_touched(path: Path) -> None:
-    path.parent.mkdir()
-    path.write_bytes(b"a letter of more than a hundred octets" * 20)
-    assert "not a database" in refused(path)
-    assert path.read_bytes().startswith(b"a letter")
-    path.unlink()
-    path.mkdir()
-    refused(path)
-
-
-def test_tables_are_made_all_or_none(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut off anywhere in the making, the next start finds an empty file and makes them."""
-    tables = sqlite._TABLES
-    for cut in range(len(tables)):
-        broken = (*tables[:cut], "not SQL")
-        monkeypatch.setattr(sqlite, "_TABLES", broken)
-        refused(path)
-    monkeypatch.setattr(sqlite, "_TABLES", tables)
-    SqliteStore(path).close()
-    check_sound(path)
-
-
 # what is stored once
 
 
@@ -433,30 +371,28 @@ def test_the_number_of_a_record_never_comes_back(
 
 
 @pytest.mark.parametrize(
-    ("columns", "index"),
+    ("question", "index"),
     [
-        (["r.query_id", "r.owner"], "USING INDEX record_query (query_id=? AND owner=?)"),
-        (["r.query_id"], "USING INDEX record_query (query_id=?)"),
-        (["r.id"], "USING INTEGER PRIMARY KEY"),
+        (
+            rows.select({"query_id": "q", "owner": OWNER}),
+            "SEARCH r USING INDEX record_query (query_id=? AND owner=?)",
+        ),
+        (rows.select({"query_id": "q"}), "SEARCH r USING INDEX record_query (query_id=?)"),
+        (rows.select({"number": 1}), "SEARCH r USING INTEGER PRIMARY KEY"),
+        ((rows.UNSTAMPED, (9,)), "SEARCH r USING INDEX record_stamp (stamp_id=?)"),
+        ((rows.ARCHIVABLE, (9, 9)), "SCAN r USING INDEX record_archivable"),
+        ((sqlite._CLEANABLE, (9, 9)), "SEARCH record USING INDEX record_time (time_us<?)"),
     ],
 )
-def test_a_large_log_is_searched_by_index(
-    store: SqliteStore, path: Path, columns: list[str], index: str
+def test_a_large_log_is_asked_by_index(
+    store: SqliteStore, path: Path, question: rows.Question, index: str
 ) -> None:
-    query = "EXPLAIN QUERY PLAN " + sqlite._find(columns)
+    text, values = question
     with closing(sqlite3.connect(path)) as db:
-        plan = [str(row[3]) for row in db.execute(query, [""] * len(columns))]
-    assert plan[0].startswith("SEARCH r")
-    assert index in plan[0]
-
-
-def test_what_waits_is_found_without_looking_at_what_does_not(
-    store: SqliteStore, path: Path
-) -> None:
-    plan = inspect(
-        path, "EXPLAIN QUERY PLAN SELECT id FROM record WHERE stamp_id IS NULL ORDER BY id LIMIT 9"
-    )
-    assert "record_unstamped" in str(plan[0][3])
+        plan = [str(row[3]) for row in db.execute("EXPLAIN QUERY PLAN " + text, values)]
+    assert plan[0].startswith(index)
+    if text == rows.ARCHIVABLE:  # an archiver must not sort all that waits for it
+        assert not any("TEMP" in step for step in plan)
 
 
 def test_stamping_does_not_write_the_messages_again(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 
 from xgate.errors import Fault
-from xgate.ids import ClientId
 from xgate.messagelog.outage import Outage
-from xgate.messagelog.record import LoggedRecord, Record, Stamp
+from xgate.messagelog.record import Record
 from xgate.messagelog.sqlite import SqliteStore
-from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.testing.clock import FakeClock
 
@@ -23,11 +22,11 @@ Make = Callable[..., Record]
 FULL = Fault("logging_failed.database_error", "The message log: database or disk is full")
 
 
-class Unruly:
+class Unruly(SqliteStore):
     """A real store behind a door that can be held shut, and that fails in both ways."""
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
         self.open = threading.Event()
         self.open.set()
         self.commits: list[int] = []
@@ -41,34 +40,17 @@ class Unruly:
         self.commits.append(len(records))
         if self.before is not None:
             raise self.before
-        numbers = self._store.append(records)
+        numbers = super().append(records)
         if self.after is not None:
             raise self.after
         return numbers
 
-    def unstamped(self, limit: int) -> Sequence[Waiting]:
-        return self._store.unstamped(limit)
-
-    def stamp(self, stamps: Mapping[int, Stamp], documents: Mapping[int, bytes]) -> None:
-        self._store.stamp(stamps, documents)
-
-    def find(
-        self,
-        *,
-        number: int | None = None,
-        query_id: str | None = None,
-        owner: ClientId | None = None,
-        response: bool | None = None,
-    ) -> Iterator[LoggedRecord]:
-        return self._store.find(number=number, query_id=query_id, owner=owner, response=response)
-
-    def close(self) -> None:
-        self._store.close()
-
 
 @pytest.fixture
-def unruly(store: SqliteStore) -> Unruly:
-    return Unruly(store)
+def unruly(path: Path) -> Iterator[Unruly]:
+    opened = Unruly(path)
+    yield opened
+    opened.close()
 
 
 @asynccontextmanager

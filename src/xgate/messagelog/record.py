@@ -6,6 +6,8 @@ per exchange, two per server; the owner is our side's client (messagelog 1).
 
 from __future__ import annotations
 
+import secrets
+import time
 from datetime import datetime
 
 import msgspec
@@ -13,7 +15,9 @@ import msgspec
 from xgate.ids import ClientId
 from xgate.trust.verify import Evidence
 
-__all__ = ["LoggedRecord", "Record", "Stamp"]
+__all__ = ["LoggedRecord", "Record", "Stamp", "new_key"]
+
+_RANDOM_OCTETS = 10
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -24,6 +28,13 @@ class Record(msgspec.Struct, frozen=True):
     :param request_id: ``x-road-request-id`` of the exchange.
     :param message: the octets signed as ``/message.xml``.
     :param attachments: the octets signed as ``/attachment1``...; None where only a digest is kept.
+    :param client: who called; None in a log that did not ask yet.
+    :param service: what was called, ``ServiceId.short``.
+    :param complete: False: by the settings, less is kept than was signed (no body, or a cut one),
+        so a container made from this record does not verify, by design.
+    :param key_id: the key under which message and attachments are encrypted at rest; "" for none.
+    :param key: names this record before it has a number (``new_key``); "" for none. A store keeps
+        one record for a key, however often it is given.
     """
 
     time: datetime
@@ -34,6 +45,11 @@ class Record(msgspec.Struct, frozen=True):
     message: bytes
     attachments: tuple[bytes | None, ...]
     evidence: Evidence
+    client: ClientId | None = None
+    service: str = ""
+    complete: bool = True
+    key_id: str = ""
+    key: bytes = b""
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -53,3 +69,12 @@ class LoggedRecord(msgspec.Struct, frozen=True):
     id: int
     record: Record
     stamp: Stamp | None
+
+
+def new_key() -> bytes:
+    """A key that no record ever had: 16 octets.
+
+    The time stands in front so that keys made together lie together in an index.
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    return milliseconds.to_bytes(6, "big") + secrets.token_bytes(_RANDOM_OCTETS)

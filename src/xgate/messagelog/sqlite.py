@@ -1,81 +1,58 @@
 """The message log in one SQLite file: the default store.
 
-Tables: ``record`` (one small row per message), ``part`` (its octets: number 0 is the message, then
-its attachments), ``evidence`` (a signature and its chain result, shared by all messages of a
-batch), ``stamp`` (a token and its chain result, shared likewise). Octets stand apart from the
-record because SQLite writes a row anew when a column changes, and every record is stamped later.
-
-The rule: write-ahead log with ``synchronous=FULL``: a committed batch has been flushed to the disk
-before ``append`` returns. One connection writes, under a lock; each reading has its own. The file
-names its program and the version of its tables, so no other program's file is touched and a later
-version knows what it finds.
+The rule: a committed batch has been flushed to the disk before ``append`` returns. One connection
+writes, under a lock; each reading has its own, and sees one moment. The tables are described in
+``sqlite_file``, what is asked of them in ``rows``.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
+from typing import Any, Unpack
 
 from xgate.algorithms import SHA512
 from xgate.errors import Fault
-from xgate.ids import ClientId, parse_client
+from xgate.messagelog import rows
 from xgate.messagelog.record import LoggedRecord, Record, Stamp
-from xgate.messagelog.store import Waiting
-from xgate.trust.verify import Evidence
+from xgate.messagelog.sqlite_file import STEPS, connect, make_file, prepare, version_of
+from xgate.messagelog.store import Filters, Grouping, Statistics, Task, Waiting
+from xgate.trust.linking import Link
 
 __all__ = ["SqliteStore"]
 
-_APPLICATION = 0x78676C31  # "xgl1"
-_VERSION = 1
-_TABLES = (
-    """CREATE TABLE evidence(
-    id INTEGER PRIMARY KEY, sha512 BLOB NOT NULL, signature BLOB NOT NULL, chain_result BLOB
-) STRICT""",
-    """CREATE TABLE stamp(
-    id INTEGER PRIMARY KEY, token BLOB NOT NULL, chain_result BLOB
-) STRICT""",
-    # AUTOINCREMENT: the number of a deleted record never comes back (messagelog trap 11).
-    """CREATE TABLE record(
-    id INTEGER PRIMARY KEY AUTOINCREMENT, time_us INTEGER NOT NULL, owner TEXT NOT NULL,
-    query_id TEXT NOT NULL, request_id TEXT NOT NULL, response INTEGER NOT NULL,
-    attachments INTEGER NOT NULL, evidence_id INTEGER NOT NULL REFERENCES evidence, chain BLOB,
-    stamp_id INTEGER REFERENCES stamp, stamp_chain BLOB
-) STRICT""",
-    """CREATE TABLE part(
-    record_id INTEGER NOT NULL REFERENCES record, number INTEGER NOT NULL, octets BLOB NOT NULL,
-    PRIMARY KEY(record_id, number)
-) STRICT""",
-    "CREATE INDEX evidence_sha512 ON evidence(sha512)",
-    "CREATE INDEX record_evidence ON record(evidence_id)",
-    "CREATE INDEX record_query ON record(query_id, owner)",
-    "CREATE INDEX record_unstamped ON record(id) WHERE stamp_id IS NULL",
-    f"PRAGMA application_id={_APPLICATION}",
-    f"PRAGMA user_version={_VERSION}",
+_INSERT = (
+    f"INSERT INTO record({rows.OWN_COLUMNS}, evidence_id) "
+    f"VALUES({'?, ' * len(rows.OWN_COLUMNS.split(','))}?)"
 )
-_WAL_BYTES = 64 << 20  # what a burst may leave behind of the write-ahead log
-_BUSY_SECONDS = 5.0
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+# The plus: by time, and then in order of numbers; not through all numbers from the first.
+_CLEANABLE = (
+    "SELECT id, evidence_id, stamp_id FROM record WHERE archived AND time_us < ? "
+    "ORDER BY +id LIMIT ?"
+)
 
 
 class SqliteStore:
     """A ``LogStore`` in the file ``path``, made if it does not exist (mode 0600)."""
 
-    def __init__(self, path: Path) -> None:
-        """:raises Fault: ``logging_failed`` when the file cannot be opened or is another's."""
-        self._uri = f"{path.absolute().as_uri()}?mode=rw"  # a file that has gone is not made anew
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """:param read_only: for other processes than the server: makes and changes nothing.
+        :raises Fault: ``logging_failed`` when the file cannot be opened or is another's.
+        """
+        self._path = path
         self._lock = threading.Lock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite's -wal, -shm follow it
-            self._writer = self._connect()
+            if not read_only:
+                make_file(path)
+            self._writer = connect(path, write=not read_only)
             try:
-                self._prepare()
+                (_check_current if read_only else prepare)(self._writer)
             except BaseException:
                 self._writer.close()
                 raise
@@ -89,12 +66,7 @@ class SqliteStore:
 
     def unstamped(self, limit: int) -> Sequence[Waiting]:
         """The oldest records without a timestamp (``LogStore.unstamped``)."""
-        with _log_faults(), closing(self._reader()) as db:
-            return db.execute(
-                "SELECT r.id, e.sha512 FROM record r JOIN evidence e ON e.id = r.evidence_id "
-                "WHERE r.stamp_id IS NULL ORDER BY r.id LIMIT ?",
-                (limit,),
-            ).fetchall()
+        return self._ask(rows.UNSTAMPED, (limit,))
 
     def stamp(self, stamps: Mapping[int, Stamp], documents: Mapping[int, bytes]) -> None:
         """Attach timestamps (``LogStore.stamp``)."""
@@ -115,75 +87,86 @@ class SqliteStore:
                 if number in documents:
                     _replace_signature(db, number, documents[number])
 
-    def find(
-        self,
-        *,
-        number: int | None = None,
-        query_id: str | None = None,
-        owner: ClientId | None = None,
-        response: bool | None = None,
-    ) -> Iterator[LoggedRecord]:
-        """Records that match, oldest first (``LogStore.find``)."""
-        wanted = {
-            "r.id": number,
-            "r.query_id": query_id,
-            "r.owner": None if owner is None else owner.url,
-            "r.response": response,
-        }
-        given = {column: value for column, value in wanted.items() if value is not None}
-        with _log_faults(), closing(self._reader()) as db:
-            for row in db.execute(_find(given), tuple(given.values())):
-                yield _logged(db, row)
+    def find(self, **filters: Unpack[Filters]) -> Iterator[LoggedRecord]:
+        """Records that match (``LogStore.find``)."""
+        return self._records(*rows.select(filters))
+
+    def count_by(self, grouping: Grouping, **filters: Unpack[Filters]) -> Mapping[str, int]:
+        """How many match, by group (``LogStore.count_by``)."""
+        return rows.counts(grouping, self._ask(*rows.count_by(grouping, filters)))
+
+    def statistics(self) -> Statistics:
+        """What there is (``LogStore.statistics``)."""
+        return rows.read_statistics(self._ask(rows.STATISTICS)[0])
+
+    def newest_stamped(self) -> int | None:
+        """See ``LogStore.newest_stamped``."""
+        number: int | None = self._ask(rows.NEWEST_STAMPED)[0][0]
+        return number
+
+    def archivable(self, upto: int, limit: int) -> Iterator[LoggedRecord]:
+        """Stamped records that are not archived (``LogStore.archivable``)."""
+        return self._records(rows.ARCHIVABLE, (upto, limit))
+
+    def links(self) -> Mapping[str | None, Link]:
+        """The last links of the archives (``LogStore.links``)."""
+        found = self._ask("SELECT group_name, digest, file_name FROM link")
+        return {group: Link(digest, file_name) for group, digest, file_name in found}
+
+    def archived(self, numbers: Sequence[int], links: Mapping[str | None, Link]) -> None:
+        """Mark as archived, and put the links (``LogStore.archived``)."""
+        with _log_faults(), self._transaction() as db:
+            marked = db.executemany(
+                "UPDATE record SET archived=1 WHERE id=? AND NOT archived AND stamp_id IS NOT NULL",
+                [(number,) for number in numbers],
+            ).rowcount
+            if numbers and marked != len(numbers):
+                _check_repeated(db, numbers, links, marked)
+                return
+            for group, link in links.items():
+                db.execute("DELETE FROM link WHERE group_name IS ?", (group,))
+                db.execute(
+                    "INSERT INTO link(group_name, digest, file_name) VALUES(?, ?, ?)",
+                    (group, link.digest, link.file_name),
+                )
+
+    def clean(self, before: datetime, limit: int) -> int:
+        """Delete old archived records (``LogStore.clean``)."""
+        with _log_faults(), self._transaction() as db:
+            found = db.execute(_CLEANABLE, (rows.microseconds(before), limit)).fetchall()
+            for table, column in (("part", "record_id"), ("record", "id")):
+                db.executemany(
+                    f"DELETE FROM {table} WHERE {column}=?",  # noqa: S608  names from this line
+                    [(number,) for number, _, _ in found],
+                )
+            for evidence in sorted({evidence for _, evidence, _ in found}):
+                _drop_unshared(db, "evidence", evidence)
+            for stamp in sorted({stamp for _, _, stamp in found}):
+                _drop_unshared(db, "stamp", stamp)
+            return len(found)
+
+    @contextmanager
+    def alone(self, task: Task) -> Iterator[bool]:
+        """Whether this process may do ``task`` now (``LogStore.alone``)."""
+        with _log_faults():
+            lock = os.open(f"{self._path}.{task}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield _locked(lock)
+        finally:
+            os.close(lock)
 
     def close(self) -> None:
         """Close the writing connection."""
         self._writer.close()
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._uri,
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=_BUSY_SECONDS,
-        )
-        connection.execute("PRAGMA foreign_keys=ON")
-        return connection
+    def _ask(self, text: str, values: Sequence[object] = ()) -> list[Any]:
+        with _log_faults(), closing(connect(self._path, write=False)) as db:
+            return db.execute(text, values).fetchall()
 
-    def _reader(self) -> sqlite3.Connection:
-        connection = self._connect()
-        connection.execute("PRAGMA query_only=ON")
-        return connection
-
-    def _prepare(self) -> None:
-        """Make the tables, in one transaction with the file's name, or know them."""
-        if not self._is_ours():
-            self._writer.execute("PRAGMA journal_mode=WAL")
-            with self._transaction() as db:
-                if not self._is_ours():  # another process may have been first
-                    for statement in _TABLES:
-                        db.execute(statement)
-        self._writer.execute("PRAGMA journal_mode=WAL")
-        self._writer.execute("PRAGMA synchronous=FULL")
-        self._writer.execute(f"PRAGMA journal_size_limit={_WAL_BYTES}")
-
-    def _is_ours(self) -> bool:
-        """Whether the tables are there; False for an empty file.
-
-        :raises sqlite3.DatabaseError: the file is another program's, or a later version's.
-        """
-        (application,) = self._writer.execute("PRAGMA application_id").fetchone()
-        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if (application, version, tables) == (0, 0, 0):
-            return False
-        if application != _APPLICATION:
-            raise sqlite3.DatabaseError("the file belongs to another program")
-        if version != _VERSION:
-            raise sqlite3.DatabaseError(
-                f"its tables are of version {version}, and this program knows {_VERSION}"
-            )
-        return True
+    def _records(self, text: str, values: Sequence[object]) -> Iterator[LoggedRecord]:
+        with _log_faults(), closing(connect(self._path, write=False)) as db:
+            for row in db.execute(text, values):
+                yield rows.read_record(row, dict(db.execute(rows.PARTS, row[:1]).fetchall()))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -212,34 +195,29 @@ def _log_faults() -> Iterator[None]:
     """SQLite's errors, and text it cannot hold, as the log's refusal."""
     try:
         yield
-    except (sqlite3.Error, UnicodeError, OverflowError) as error:
+    except (sqlite3.Error, UnicodeError, OverflowError, OSError) as error:
         raise Fault("logging_failed.database_error", f"The message log: {error}") from error
 
 
+def _check_current(db: sqlite3.Connection) -> None:
+    version = version_of(db)
+    if version < len(STEPS):
+        raise sqlite3.DatabaseError(
+            f"its tables are of version {version}; a server brings them to {len(STEPS)} at start"
+        )
+
+
 def _insert(db: sqlite3.Connection, record: Record) -> int:
+    if record.key:
+        known = db.execute("SELECT id FROM record WHERE key=?", (record.key,)).fetchone()
+        if known is not None:
+            return int(known[0])
     evidence = record.evidence
-    cursor = db.execute(
-        "INSERT INTO record(time_us, owner, query_id, request_id, response, attachments, "
-        "evidence_id, chain) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (record.time - _EPOCH) // _MICROSECOND,
-            record.owner.url,
-            record.query_id,
-            record.request_id,
-            record.response,
-            len(record.attachments),
-            _evidence(db, evidence.signature, evidence.chain_result),
-            evidence.chain,
-        ),
-    )
-    number = _inserted(cursor)
+    shared = _evidence(db, evidence.signature, evidence.chain_result)
+    number = _inserted(db.execute(_INSERT, (*rows.own_values(record), shared)))
     db.executemany(
         "INSERT INTO part(record_id, number, octets) VALUES(?, ?, ?)",
-        (
-            (number, index, octets)
-            for index, octets in enumerate((record.message, *record.attachments))
-            if octets is not None
-        ),
+        ((number, index, octets) for index, octets in rows.parts_of(record)),
     )
     return number
 
@@ -278,47 +256,41 @@ def _replace_signature(db: sqlite3.Connection, number: int, document: bytes) -> 
     ).fetchone()
     new = _evidence(db, document, chain_result)
     db.execute("UPDATE record SET evidence_id=? WHERE id=?", (new, number))
+    _drop_unshared(db, "evidence", old)
+
+
+def _drop_unshared(db: sqlite3.Connection, table: str, number: int) -> None:
+    """Delete a row that no record holds any more."""
     db.execute(
-        "DELETE FROM evidence WHERE id=?1 "
-        "AND NOT EXISTS(SELECT 1 FROM record WHERE evidence_id=?1)",
-        (old,),
+        f"DELETE FROM {table} WHERE id=?1 "  # noqa: S608  one of two names of this file
+        f"AND NOT EXISTS(SELECT 1 FROM record WHERE {table}_id=?1)",
+        (number,),
     )
 
 
-def _find(columns: Iterable[str]) -> str:
-    """The query for these conditions: only those given, so that each can use its index."""
-    conditions = " AND ".join(f"{column}=?" for column in columns) or "1"
-    return (
-        "SELECT r.id, r.time_us, r.owner, r.query_id, r.request_id, r.response, r.attachments, "  # noqa: S608  the columns are named in this file
-        "e.signature, e.chain_result, r.chain, s.token, s.chain_result, r.stamp_chain "
-        "FROM record r JOIN evidence e ON e.id = r.evidence_id "
-        f"LEFT JOIN stamp s ON s.id = r.stamp_id WHERE {conditions} ORDER BY r.id"
-    )
+def _check_repeated(
+    db: sqlite3.Connection, numbers: Sequence[int], links: Mapping[str | None, Link], marked: int
+) -> None:
+    """Whether this very call has been done before; else somebody else was here."""
+    there = [
+        db.execute("SELECT 1 FROM record WHERE id=? AND archived", (n,)).fetchone() for n in numbers
+    ]
+    last = {
+        row[0]: Link(row[1], row[2])
+        for row in db.execute("SELECT group_name, digest, file_name FROM link")
+    }
+    if marked or not all(there) or any(last.get(g) != link for g, link in links.items()):
+        raise Fault(
+            "logging_failed", "Records to be marked as archived are gone, unstamped or another's"
+        )
 
 
-def _logged(db: sqlite3.Connection, row: tuple[object, ...]) -> LoggedRecord:
-    number, time_us, owner, query_id, request_id, response, count = row[:7]
-    signature, chain_result, chain, token, stamp_result, stamp_chain = row[7:]
-    parts = dict(
-        db.execute("SELECT number, octets FROM part WHERE record_id=?", (number,)).fetchall()
-    )
-    record = Record(
-        time=_EPOCH + int(str(time_us)) * _MICROSECOND,
-        owner=parse_client(str(owner)),
-        query_id=str(query_id),
-        request_id=str(request_id),
-        response=bool(response),
-        message=parts[0],
-        attachments=tuple(parts.get(index) for index in range(1, int(str(count)) + 1)),
-        evidence=Evidence(_blob(signature) or b"", _blob(chain_result), _blob(chain)),
-    )
-    found = _blob(token)
-    stamp = None if found is None else Stamp(found, _blob(stamp_result), _blob(stamp_chain))
-    return LoggedRecord(int(str(number)), record, stamp)
-
-
-def _blob(value: object) -> bytes | None:
-    return value if isinstance(value, bytes) else None
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _inserted(cursor: sqlite3.Cursor) -> int:
