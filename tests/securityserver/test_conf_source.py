@@ -1,0 +1,98 @@
+"""Where the configuration comes from: three kinds of place, kept over a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trio
+
+from xgate.errors import Fault
+from xgate.globalconf.conf import GlobalConf
+from xgate.globalconf.file_source import find_published
+from xgate.net.server import Exchange
+from xgate.sandbox.country import Country, found_country
+from xgate.securityserver.conf_source import Loader, at_mapped_host, open_loader
+from xgate.securityserver.settings import GlobalconfSettings, SettingsError
+
+Serve = Callable[[Callable[[Exchange], Awaitable[None]]], Awaitable[int]]
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def country(tmp_path: Path) -> Country:
+    return found_country(tmp_path, NOW, kind="P-256")
+
+
+def loader(country: Country, now: datetime = NOW, **settings: str) -> Loader:
+    section = GlobalconfSettings(anchor="configuration-anchor.xml", **settings)  # type: ignore[arg-type]  # texts
+    return open_loader(section, country.folder, lambda: now, {})
+
+
+async def load(source: Loader) -> GlobalConf:
+    return await trio.to_thread.run_sync(source.load)
+
+
+@pytest.mark.parametrize(("use", "directory"), [("disk", "globalconf"), ("published", "web")])
+def test_files_on_disk_are_read_and_proven(country: Country, use: str, directory: str) -> None:
+    source = loader(country, use=use, directory=directory)
+    conf = source.load()
+    assert conf.own == "XG"
+    assert source.load() is conf  # nothing has changed
+
+
+async def publish(country: Country, serve: Serve) -> None:
+    """Serve the web root at the place that the anchor names."""
+
+    async def answer(exchange: Exchange) -> None:
+        path, _, query = exchange.target.partition("?")
+        found = find_published(country.web_root, path, query)
+        body = b"" if found is None else await trio.Path(found).read_bytes()
+        await exchange.respond(404 if found is None else 200, [], body)
+
+    port = await serve(answer)
+    anchor = trio.Path(country.folder / "configuration-anchor.xml")
+    text = await anchor.read_text()
+    await anchor.write_text(text.replace(f":{country.ports.authority}/", f":{port}/"))
+
+
+async def test_what_was_downloaded_serves_a_start_without_its_source(
+    country: Country, serve: Serve
+) -> None:
+    with pytest.raises(Fault, match="connection_failure"):
+        await trio.to_thread.run_sync(loader(country, use="http", directory="kept").begin)
+    await publish(country, serve)
+    conf = await load(loader(country, use="http", directory="kept"))
+    (country.folder / "web").rename(country.folder / "gone")
+    restarted = loader(country, use="http", directory="kept")
+    with pytest.raises(Fault):
+        await load(restarted)
+    kept = await trio.to_thread.run_sync(restarted.begin)
+    assert kept.instances["XG"].shared == conf.instances["XG"].shared
+    assert not kept.valid_at(NOW + timedelta(days=31))
+
+
+def test_an_anchor_that_cannot_be_used_is_named(country: Country) -> None:
+    (country.folder / "configuration-anchor.xml").write_text("<a/>")
+    with pytest.raises(SettingsError, match=r"the anchor .*configuration-anchor\.xml"):
+        loader(country, use="http")
+    (country.folder / "configuration-anchor.xml").unlink()
+    with pytest.raises(SettingsError, match="No such file"):
+        loader(country, use="published")
+
+
+@pytest.mark.parametrize(
+    ("url", "mapped"),
+    [
+        ("http://cs/internalconf?version=6", "http://10.0.0.1/internalconf?version=6"),
+        ("http://cs:8888/", "http://10.0.0.1:8888/"),
+        ("http://six:80/", "http://[::1]:80/"),
+        ("http://other/", "http://other/"),
+        ("https://cs/", "https://cs/"),  # its certificate names the host
+    ],
+)
+def test_names_are_mapped_where_no_certificate_depends_on_them(url: str, mapped: str) -> None:
+    assert at_mapped_host(url, {"cs": "10.0.0.1", "six": "::1"}) == mapped

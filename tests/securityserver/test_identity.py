@@ -1,0 +1,108 @@
+"""Who this server is: the key of now to peers, a certificate of its own to information systems."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from xgate.cell import Cell
+from xgate.errors import Fault
+from xgate.globalconf.disk import read_disk
+from xgate.policy.world import World
+from xgate.sandbox.country import Country, found_country
+from xgate.sandbox.peer import Peer
+from xgate.securityserver.identity import PeerIdentity, load_internal_identity
+from xgate.securityserver.settings import SettingsError, TlsSettings
+from xgate.serverconf.model import ServerConf
+from xgate.signer.keyring import AuthKey, Keyring
+from xgate.signer.ocsp_cache import OcspCache
+from xgate.testing.clock import FakeClock
+from xgate.testing.pki import make_ca
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def country(tmp_path: Path, clock: FakeClock) -> Country:
+    return found_country(tmp_path, clock.now(), kind="P-256")
+
+
+@pytest.fixture
+def world(country: Country, clock: FakeClock) -> Cell[World]:
+    conf = read_disk(country.verification, clock.now()).conf
+    return Cell(World(conf, ServerConf(country.consumer.id)))
+
+
+def identity(
+    country: Country, world: Cell[World], clock: FakeClock, *, ocsp: bool = True
+) -> PeerIdentity:
+    auth = country.consumer.auth
+    cache = OcspCache()
+    if ocsp:
+        cache.put(auth.certificate, Peer(country, country.consumer, clock).ocsp())
+    ring = Keyring((), (AuthKey(auth.certificate, auth.key),))
+    return PeerIdentity(world, ring, cache, clock)
+
+
+def test_contexts_live_as_long_as_what_they_are_made_of(
+    country: Country, world: Cell[World], clock: FakeClock
+) -> None:
+    ours = identity(country, world, clock)
+    first, called = ours.server_context(world.value), ours.client_context(world.value)
+    assert ours.server_context(world.value) is first
+    conf = read_disk(country.verification, clock.now()).conf
+    world.set(World(conf, world.value.serverconf))
+    assert ours.server_context(world.value) is not first
+    assert ours.client_context(world.value) is called
+
+
+def test_only_registered_certificates_are_accepted(
+    country: Country, world: Cell[World], clock: FakeClock
+) -> None:
+    context = identity(country, world, clock).server_context(world.value)
+    assert context.accept is not None
+    assert context.accept(country.provider.auth.certificate.der)
+    assert not context.accept(country.provider.sign.certificate.der)
+    assert not context.accept(make_ca("stranger").certificate.der)
+
+
+def test_without_a_fresh_ocsp_response_there_is_no_identity(
+    country: Country, world: Cell[World], clock: FakeClock
+) -> None:
+    with pytest.raises(Fault, match="no valid authentication certificate"):
+        identity(country, world, clock, ocsp=False).client_context(world.value)
+    ours = identity(country, world, clock)
+    ours.client_context(world.value)
+    clock.advance(timedelta(hours=2))
+    with pytest.raises(Fault, match="too old"):
+        ours.client_context(world.value)
+
+
+def test_a_certificate_of_its_own_is_made_when_none_is_named(clock: FakeClock) -> None:
+    one, two = (load_internal_identity(TlsSettings(), Path(), clock.now()) for _ in range(2))
+    certificate = x509.load_der_x509_certificate(one.chain[0])
+    assert certificate.not_valid_before_utc < clock.now() < certificate.not_valid_after_utc
+    assert one.chain != two.chain
+
+
+def test_named_files_are_used_or_refused_by_name(tmp_path: Path, clock: FakeClock) -> None:
+    credential = make_ca("internal")
+    pem = x509.load_der_x509_certificate(credential.certificate.der).public_bytes(Encoding.PEM)
+    (tmp_path / "cert.pem").write_bytes(pem)
+    key = credential.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "key.pem").write_bytes(key)
+    named = TlsSettings("cert.pem", "key.pem")
+    assert load_internal_identity(named, tmp_path, clock.now()).chain == (
+        credential.certificate.der,
+    )
+    with pytest.raises(SettingsError, match=r"none\.pem: No such file"):
+        load_internal_identity(TlsSettings("none.pem", "key.pem"), tmp_path, clock.now())
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_internal_identity(TlsSettings("key.pem", "cert.pem"), tmp_path, clock.now())
