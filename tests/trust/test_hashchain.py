@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from xgate.algorithms import SHA512, Digest, digest_named
 from xgate.errors import Fault
-from xgate.trust.hashchain import Chained, build_chain, verify_chain
+from xgate.trust.hashchain import Chained, build_chain, check_leaf, verify_chain
+from xgate.trust.hashchain_read import ChainValue
 from xgate.trust.hashchain_walk import Inputs
 from xgate.trust.hashchain_write import (
     write_chain,
@@ -320,3 +321,50 @@ def test_a_message_of_2014_with_its_attachment(golden: Path) -> None:
     chained = build_chain([seal])
     assert chained.result == (folder / "hash-chain-result.xml").read_bytes()
     assert chained.chains == ((folder / "hash-chain-1.xml").read_bytes(),)
+
+
+# ---- names in a leaf ----
+
+
+@pytest.mark.parametrize(
+    ("kinds", "names"),
+    [
+        (("DataRef",), ("/message.xml",)),
+        (("DataRef", "HashValue"), ("/message.xml",)),
+        (("HashValue", "DataRef"), ("/message.xml",)),
+        (("DataRef", "DataRef"), ("/message.xml", "/attachment1")),
+    ],
+)
+def test_a_leaf_as_merging_makes_it(kinds: tuple[str, ...], names: tuple[str, ...]) -> None:
+    check_leaf([leaf_of(kinds, names)], names)
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        [],
+        [(("DataRef",), ("/other",))],
+        [(("DataRef", "StepRef"), ("/message.xml",))],
+        [(("DataRef", "HashValue", "HashValue"), ("/message.xml",))],
+        [(("DataRef", "DataRef"), ("/message.xml", "/message.xml"))],
+        [(("DataRef",), ("/message.xml",)), (("DataRef",), ("/message.xml",))],
+    ],
+)
+def test_leaves_that_no_merging_makes(
+    leaves: list[tuple[tuple[str, ...], tuple[str, ...]]],
+) -> None:
+    with pytest.raises(Fault, match="malformed_hash_chain"):
+        check_leaf([leaf_of(kinds, names) for kinds, names in leaves], ["/message.xml"])
+
+
+def leaf_of(kinds: tuple[str, ...], names: tuple[str, ...]) -> tuple[ChainValue, ...]:
+    left = iter(names)
+    return tuple(
+        ChainValue(
+            kind,  # type: ignore[arg-type]  # one of three words
+            next(left) if kind == "DataRef" else "",
+            b"",
+            SHA512,
+        )
+        for kind in kinds
+    )

@@ -279,6 +279,86 @@ def test_a_step_that_the_chain_does_not_reach_says_nothing() -> None:
         assert [v for _, v in verdict(proof)] == [True, False, False]
 
 
+def exchanged(chain: bytes | None, *names: bytes) -> bytes:
+    """The chain with two names in each other's place: its hash stays what it was."""
+    first, second = names
+    place = (chain or b"").replace(first, b"@").replace(second, first)
+    return place.replace(b"@", second)
+
+
+def test_parts_do_not_change_places_in_a_chain() -> None:
+    """The hash of a chain covers no names (hashchain 2): only their order tells them apart."""
+    signed = [b"message", b"one", b"two"]
+    (evidence,) = evidence_of([seal_of(signed[0], signed[1:])])
+    for one, other in ((0, 1), (1, 2)):
+        parts = list(signed)
+        parts[one], parts[other] = parts[other], parts[one]
+        names = [b"message.xml" if n == 0 else b"attachment%d" % n for n in (one, other)]
+        forged = msgspec.structs.replace(evidence, chain=exchanged(evidence.chain, *names))
+        code = code_of(judge, forged, seal_of(parts[0], parts[1:]))
+        assert code == "malformed_signature.malformed_hash_chain"
+    swapped = exchanged(ATTACHED.chain, b"attachment1", b"attachment2")
+    forged_container = attached(
+        chain=swapped, attachments=(("attachment1", b"two"), ("attachment2", b"one"))
+    )
+    code = code_of(verify_container, TRUST, forged_container)
+    assert code == "malformed_signature.malformed_hash_chain"
+
+
+def test_no_part_of_many_is_left_out_of_a_chain() -> None:
+    (evidence,) = evidence_of([seal_of(b"message", [b"one", b"two"])])
+    chain = evidence.chain or b""
+    left_out = re.sub(rb'DataRef URI="/attachment2"', b"HashValue", chain)
+    left_out = left_out.replace(
+        b"</ns2:DataRef>\n    </ns2:HashStep>", b"</ns2:HashValue>\n    </ns2:HashStep>"
+    )
+    forged = msgspec.structs.replace(evidence, chain=left_out)
+    code = code_of(judge, forged, seal_of(b"message", [b"one"]))
+    assert code == "malformed_signature.malformed_hash_chain"
+
+
+SOAP = (
+    b'<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"'
+    b' xmlns:i="http://x-road.eu/xsd/identifiers" xmlns:x="http://x-road.eu/xsd/xroad.xsd">'
+    b'<e:Header><x:client i:objectType="MEMBER"><i:xRoadInstance>XG</i:xRoadInstance>'
+    b"<i:memberClass>COM</i:memberClass><i:memberCode>777</i:memberCode></x:client></e:Header>"
+    b"<e:Body><pay>1000</pay></e:Body></e:Envelope>"
+)
+TRANSFORMS = (
+    b'<Transforms><Transform Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/>'
+    b"</Transforms><DigestValue>"
+)
+
+
+def transformed(chain: bytes | None) -> bytes:
+    """The chain with a transform for its data: its hash stays what it was."""
+    return re.sub(rb"(DataRef [^>]*>\s*)<DigestValue>", rb"\1" + TRANSFORMS, chain or b"")
+
+
+def test_no_transform_hides_a_change() -> None:
+    """The message signed is canonical XML: with a comment in it its canonical form is the same."""
+    changed = SOAP.replace(b"1000", b"1<!-- -->000")
+    (evidence,) = evidence_of([seal_of(SOAP, [b"one"])])
+    parts = {
+        "signature": stamped(evidence.signature),
+        "chain_result": evidence.chain_result,
+    }
+    honest = contain(message=SOAP, chain=evidence.chain, **parts)
+    assert verify_container(TRUST, honest).proven.signer == MEMBER
+    forged = contain(message=changed, chain=transformed(evidence.chain), **parts)
+    code = code_of(verify_container, TRUST, forged)
+    assert code == "malformed_signature.malformed_hash_chain"
+
+
+def test_no_transform_hides_a_change_from_a_time_stamp() -> None:
+    document = sign(MESSAGE, REQUEST)
+    canonical = document[document.index(b"?>") + 2 :]
+    mine, _ = batch_stamped([canonical, DIRECT])
+    assert verify_container(TRUST, contain(**mine)).timestamp_kind == "batch"
+    forged = mine | {"timestamp_chain": transformed(mine["timestamp_chain"])}
+    assert code_of(verify_container, TRUST, contain(**forged)) == "malformed_signature"
+
+
 def test_directly_signed_attachments_must_be_there_and_right() -> None:
     document = stamped(refer(sign(MESSAGE, REQUEST), "/attachment1", SHA512.of(b"one")))
     proof = verify_container(

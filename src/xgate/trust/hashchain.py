@@ -1,7 +1,8 @@
 """Hash chains: one signature or time-stamp for many messages, and what each message keeps of it.
 
 The rule: building is one crossing into C for a whole batch, verifying is one for a whole chain; in
-between is XML. Sources: hashchain 3, 4 and 5.
+between is XML. A chain's hash covers digests in their order and no names, so where a name stands
+in a leaf is looked at as well. Sources: hashchain 3, 4 and 5.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 from xgate._native import hashchain as native
 from xgate.algorithms import SHA512, Digest
 from xgate.errors import Fault
-from xgate.trust.hashchain_read import read_result
+from xgate.trust.hashchain_read import ChainValue, read_result
 from xgate.trust.hashchain_walk import Inputs, Resolve, Walk
 from xgate.trust.hashchain_write import (
     write_chain,
@@ -25,7 +26,10 @@ from xgate.trust.hashchain_write import (
 )
 from xgate.trust.seal import Seal
 
-__all__ = ["Chained", "build_chain", "verify_chain"]
+__all__ = ["Chained", "Leaf", "build_chain", "check_leaf", "verify_chain"]
+
+Leaf = tuple[ChainValue, ...]
+"""The values of a step that holds data."""
 
 
 class Chained(msgspec.Struct, frozen=True):
@@ -74,8 +78,10 @@ def _steps(seal: Seal, path: Sequence[native.Sibling], beside: Sequence[str]) ->
 
 def verify_chain(
     result: bytes, resolve: Resolve, inputs: Inputs, *, absent_ok: bool = False
-) -> None:
+) -> tuple[Leaf, ...]:
     """Prove that every input is part of what ``result`` stands for (hashchain 5).
+
+    Gives the steps that hold data; see ``check_leaf`` for what is known of their names.
 
     :param resolve: the octets of a hash chain file or of data by URI; None: not there.
     :param inputs: what must be in the chain, by URI: its digest, or None if ``resolve`` has it.
@@ -97,3 +103,22 @@ def verify_chain(
         raise Fault(
             "hashchain_unused_inputs", f"Some inputs were not referenced by hash chain: {names}"
         )
+    return tuple(walk.leaves)
+
+
+def check_leaf(leaves: Sequence[Leaf], names: Sequence[str]) -> None:
+    """Refuse a proven chain in which these names do not stand as merging puts them there.
+
+    A step's hash covers neither names nor transforms, so whoever holds a chain can exchange names,
+    leave one out, or add a transform that hides a change. One step holds all the data, in this
+    order and as it is, and nothing else; a lone part may have one neighbour (hashchain 3 and 4).
+
+    :raises Fault: ``malformed_hash_chain``.
+    """
+    leaf = leaves[0] if len(leaves) == 1 else ()
+    data = [value for value in leaf if value.kind == "DataRef"]
+    beside = [value.kind for value in leaf if value.kind != "DataRef"]
+    alone = len(data) == 1 and beside in (["HashValue"], [])
+    ordered = [value.uri for value in data] == list(names)
+    if not ordered or not (alone or not beside) or any(value.transforms for value in data):
+        raise Fault("malformed_hash_chain", "Hash chain does not hold its data as it was merged")

@@ -34,12 +34,13 @@ class Walk:
     """A walk over the steps that a result can reach, across files.
 
     ``steps`` grows below before above, as ``native.evaluate`` wants it; ``used`` names the inputs
-    that were met.
+    that were met, ``leaves`` are the steps that hold data.
     """
 
     def __init__(self, resolve: Resolve, inputs: Inputs, absent_ok: bool) -> None:
         self.steps: list[list[native.Value]] = []
         self.used: set[str] = set()
+        self.leaves: list[tuple[ChainValue, ...]] = []
         self._resolve = resolve
         self._inputs = inputs
         self._absent_ok = absent_ok
@@ -61,6 +62,8 @@ class Walk:
             raise Fault("malformed_hash_chain", "Hash chain is too deep or has too many steps")
         self._numbers[place] = None
         values = self._values(place, uri)
+        if any(value.kind == "DataRef" for value in values):
+            self.leaves.append(values)
         self.steps.append([self._value(value, place[0], depth) for value in values])
         self._numbers[place] = number = len(self.steps) - 1
         return number

@@ -15,11 +15,10 @@ from xgate.errors import Fault, faults_under
 from xgate.ids import ClientId
 from xgate.trust.anchors import Trust
 from xgate.trust.asic import Container, read_container
-from xgate.trust.hashchain import verify_chain
-from xgate.trust.hashchain_read import ChainValue, read_chain
+from xgate.trust.hashchain import check_leaf, verify_chain
 from xgate.trust.message_signer import signer_of
 from xgate.trust.proof import ContainerProof, Evidence, Proven, ProvenPart
-from xgate.trust.seal import MESSAGE, Seal
+from xgate.trust.seal import MESSAGE, Seal, attachment_name
 from xgate.trust.signature_proof import prove_signature
 from xgate.trust.timestamp import Timestamp, verify_timestamp
 from xgate.trust.xades_read import CHAIN_RESULT, SignatureDocument, read_signature
@@ -63,7 +62,7 @@ def verify_message(
         chains = {_CHAIN: evidence.chain}
         inputs = {name: (SHA512, digest) for name, digest in digests.items()}
         with faults_under("malformed_signature"):
-            verify_chain(evidence.chain_result or b"", chains.get, inputs)
+            check_leaf(verify_chain(evidence.chain_result or b"", chains.get, inputs), [*digests])
 
     def digest_of(uri: str, digest: Digest) -> bytes | None:
         octets = {CHAIN_RESULT: evidence.chain_result, MESSAGE: message}.get(uri)
@@ -126,7 +125,7 @@ def _verify_timestamp(trust: Trust, container: Container, document: SignatureDoc
     if stamped is None:
         return verify_timestamp(container.token, document.value, trust)
     try:
-        verify_chain(stamped, container.find, {_SIGNATURES: None})
+        check_leaf(verify_chain(stamped, container.find, {_SIGNATURES: None}), [_SIGNATURES])
     except Fault as fault:
         raise Fault("malformed_signature", f"Time-stamp: {fault.text}") from fault
     return verify_timestamp(container.token, stamped, trust)
@@ -141,26 +140,14 @@ def _check_chain(container: Container) -> dict[str, bytes | None]:
     """Check the signature's hash chain; what it says of attachments.
 
     A container may be without them, so the chain's own word counts: the SHA-512 that it has for a
-    name. Steps that the walk did not reach may say anything, so a name that has two digests has
-    none, and a name that the walk did not meet is not there.
+    name, or None for another digest, which says nothing about what is here.
     """
-    met: set[str] = set()
     there = {_CHAIN: container.chain, MESSAGE: container.message}
-
-    def resolve(uri: str) -> bytes | None:
-        met.add(uri)
-        return there.get(uri)
-
     with faults_under("malformed_signature"):
-        verify_chain(container.chain_result or b"", resolve, {MESSAGE: None}, absent_ok=True)
-    said: dict[str, bytes | None] = {}
-    for value in _data_refs(container.chain or b""):
-        if value.uri in met and value.uri not in there:
-            digest = value.digest if value.method == SHA512 and not value.transforms else None
-            said[value.uri] = digest if said.get(value.uri, digest) == digest else None
-    return said
-
-
-def _data_refs(chain: bytes) -> list[ChainValue]:
-    steps = read_chain(chain).steps.values()
-    return [value for step in steps for value in step if value.kind == "DataRef"]
+        leaves = verify_chain(
+            container.chain_result or b"", there.get, {MESSAGE: None}, absent_ok=True
+        )
+        attached = [value for leaf in leaves for value in leaf if value.kind == "DataRef"][1:]
+        names = [attachment_name(number) for number in range(1, len(attached) + 1)]
+        check_leaf(leaves, [MESSAGE, *names])
+    return {value.uri: value.digest if value.method == SHA512 else None for value in attached}
