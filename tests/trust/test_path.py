@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
@@ -179,6 +179,14 @@ def test_md5_is_no_signature_and_sha_1_still_is() -> None:
     assert build_path(signed_anew(leaf, 5, hashes.SHA1()), [], chain(rsa_root), AT)
     by_md5 = Credential(signed_anew(leaf, 4, hashes.MD5()), leaf.key)
     assert "signature" in no_path(by_md5, [], chain(rsa_root))
+
+
+def test_a_key_that_anybody_can_break_proves_nothing() -> None:
+    weak = issue_auth(ROOT, "broken.example", key=ec.generate_private_key(ec.SECP192R1()))
+    assert "key" in no_path(weak, [], chain(ROOT))
+    below = make_ca("Broken CA", key=ec.generate_private_key(ec.SECP192R1()), issuer=ROOT)
+    leaf = issue_auth(below, "below.example")
+    assert "key" in no_path(leaf, chain(below), chain(ROOT))
 
 
 def test_a_hostile_crowd_of_certificates_costs_little() -> None:

@@ -20,7 +20,7 @@ import msgspec
 from xgate.errors import Fault, faults_under
 from xgate.trust.anchors import ApprovedCa, Trust
 from xgate.trust.certificate import Certificate, is_auth_certificate
-from xgate.trust.identifiers import signature_holds
+from xgate.trust.identifiers import key_is_strong, signature_holds
 from xgate.trust.ocsp import OcspResponse, cert_id, verify_ocsp
 
 __all__ = ["ProvenChain", "build_path", "check_revocation", "verify_auth_chain"]
@@ -184,7 +184,17 @@ def _why_not_usable(certificate: Certificate, at: datetime) -> str | None:
     for extension in certificate.extensions:
         if extension.critical and extension.oid not in _UNDERSTOOD:
             return f"'{certificate.subject}' has a critical extension {extension.oid}"
+    if not _has_strong_key(certificate):
+        return f"'{certificate.subject}' has a key that is too weak or not known"
     return None
+
+
+def _has_strong_key(certificate: Certificate) -> bool:
+    """Keys of the leaf as well: by them messages are signed and servers speak."""
+    try:
+        return key_is_strong(certificate.public_key)
+    except Fault:
+        return False
 
 
 def _why_not_issuer(issuer: Certificate, path: tuple[Certificate, ...], at: datetime) -> str | None:
