@@ -149,6 +149,13 @@ def test_a_full_disk_refuses_keeps_nothing_half_and_recovers(
     check_sound(path)
 
 
+def test_a_refused_batch_keeps_no_lock(store: SqliteStore, path: Path, unsigned: Make) -> None:
+    with pytest.raises(Fault):
+        store.append([unsigned(1), unsigned(2, query_id="\ud800")])
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+
 def test_stamps_that_do_not_fit_leave_every_record_waiting(
     store: SqliteStore, unsigned: Make
 ) -> None:

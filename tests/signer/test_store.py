@@ -31,7 +31,7 @@ def test_the_right_pin_opens_everything(path: Path) -> None:
     assert unlocked.entries == ENTRIES
     assert [key.id for key in unlocked.token.keys()] == ["S1"]
     (auth,) = unlocked.authentication.values()
-    assert auth.private_numbers() == AUTH.private_numbers()  # type: ignore[union-attr]  # an EC key
+    assert auth.private_numbers() == AUTH.private_numbers()
 
 
 def test_entries_are_listed_without_a_pin(path: Path) -> None:

@@ -57,3 +57,19 @@ async def test_a_service_answers_late_or_not_at_all(
     assert services.asked == [(0, "now"), (0, "late"), (5, "never")]
     assert services.urls == ["now", "late", "never"]
     assert services.kinds == {"text/x", "text/y"}
+
+
+async def test_a_report_that_never_comes_is_not_waited_for_without_end(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    watch = Watch(most=3)
+
+    async def tell() -> None:
+        while True:
+            await trio.sleep(10)
+            watch("other")
+
+    with pytest.RaisesGroup(pytest.RaisesExc(AssertionError, match="3 reports")):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tell)
+            await watch.wait("done")

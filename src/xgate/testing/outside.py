@@ -43,14 +43,21 @@ class Reported(msgspec.Struct, frozen=True):
 
 
 class Watch:
-    """A keeper's ``Report`` that remembers, and that a test can wait for."""
+    """A keeper's ``Report`` that remembers, and that a test can wait for.
 
-    def __init__(self) -> None:
+    :raises AssertionError: out of the ``most + 1``st report: where time flies, a report that never
+        comes would otherwise be waited for without end.
+    """
+
+    def __init__(self, most: int = 1000) -> None:
         self.reports: list[Reported] = []
+        self._most = most
         self._news = trio.Event()
 
     def __call__(self, name: str, **fields: str | int | float | None) -> None:
         """Take a report."""
+        if len(self.reports) >= self._most:
+            raise AssertionError(f"{self._most} reports, and not the one that was waited for")
         self.reports.append(Reported(round(trio.current_time()), name, fields))
         self._news.set()
 
