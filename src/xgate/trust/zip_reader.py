@@ -54,6 +54,11 @@ class ZipReader:
         file.seek(max(0, size - TAIL_SIZE))
         self._end = find_end(file.read(), size)
         self._position = 0
+        self._wide = False
+
+    def begin_at(self, entry: Entry) -> None:
+        """Go to a file out of turn; what comes before it is not looked at."""
+        self._position = entry.offset
 
     @property
     def count(self) -> int:
