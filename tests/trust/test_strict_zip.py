@@ -176,6 +176,19 @@ def test_an_extra_field_that_gives_another_name_is_refused() -> None:
     assert "extra field" in refused(out.getvalue())
 
 
+def test_extra_fields_are_few() -> None:
+    for fields, fine in ((256, True), (257, False)):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            info = zipfile.ZipInfo("a")
+            info.extra = struct.pack("<2H", 0x9999, 0) * fields
+            archive.writestr(info, b"x")
+        if fine:
+            assert read_zip(out.getvalue(), limit=10) == {"a": b"x"}
+        else:
+            assert "extra fields" in refused(out.getvalue())
+
+
 def test_methods_other_than_deflate_are_refused() -> None:
     assert "method" in refused(zipped(("a", b"x"), method=zipfile.ZIP_BZIP2))
 

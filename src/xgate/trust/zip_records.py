@@ -59,6 +59,7 @@ DESCRIBED, UTF8 = 0x0008, 0x0800
 """Flags: the sizes follow the file; the name is UTF-8."""
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 _ZIP64, _UNICODE_NAME = 0x0001, 0x7075
+_MOST_EXTRA = 1024  # octets; every field costs a copy of those behind it
 _VERSION, _VERSION64 = 20, 45
 
 
@@ -180,6 +181,8 @@ def read_local(fixed: bytes, tail: bytes) -> Entry:
 def _wide_sizes(extra: bytes) -> tuple[int, ...]:
     """The numbers of the ZIP64 field; nothing may say that a name is another one."""
     found: tuple[int, ...] | None = None
+    if len(extra) > _MOST_EXTRA:
+        refuse("a file has more extra fields than any that is known")
     while extra:
         if len(extra) < _EXTRA.size:
             refuse("an extra field is cut off")
