@@ -87,7 +87,9 @@ def test_a_signed_message_is_proven() -> None:
 def test_a_message_with_attachments_is_proven_by_its_chain() -> None:
     seal = seal_of(b"message", [b"one", b"two"])
     (evidence,) = evidence_of([seal])
-    judge(evidence, seal)
+    proven = judge(evidence, seal)
+    assert proven.merged
+    assert evidence.kept(proven) is evidence
 
 
 def test_one_signature_proves_a_whole_batch() -> None:
@@ -102,8 +104,12 @@ def test_direct_references_prove_in_any_order() -> None:
     judge(Evidence(document), seal_of(b"message", [b"one", b"two"]))
 
 
-def test_a_chain_that_is_not_signed_is_passed_over() -> None:
-    judge(Evidence(PLAIN.signature, b"no XML", b"at all"))
+def test_a_chain_that_is_not_signed_is_passed_over_and_not_kept() -> None:
+    """Else a peer could pass a plain signature off as a merged one, whose parts are not logged."""
+    with_junk = Evidence(PLAIN.signature, b"no XML", b"at all")
+    proven = judge(with_junk)
+    assert not proven.merged
+    assert with_junk.kept(proven) == PLAIN
 
 
 def test_another_digest_needs_the_message_itself() -> None:

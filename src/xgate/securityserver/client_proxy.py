@@ -15,10 +15,16 @@ from xgate.messagelog.record import Record
 from xgate.net.client import ClientConnection
 from xgate.net.errors import NetError, TlsError
 from xgate.net.server import Exchange
-from xgate.policy.admit import Caller, check_caller, check_registered
+from xgate.policy.admit import check_caller, check_registered
 from xgate.policy.route import find_route
 from xgate.policy.world import World
-from xgate.securityserver.intake import Intake, check_belongs, check_posted, take_in
+from xgate.securityserver.intake import (
+    Intake,
+    caller_of,
+    check_belongs,
+    check_posted,
+    take_in,
+)
 from xgate.securityserver.journal import Note
 from xgate.securityserver.outlet import Outlet, PeerSaidError, read_fault_body
 from xgate.securityserver.parts import KeptPart, octets_for_log
@@ -54,7 +60,7 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
     intake = await take_in(exchange, rest, world.globalconf.own, server.settings.limits.soap_bytes)
     note.describe(intake.request, intake.request_id)
     client = check_registered(world.serverconf, intake.request.client)
-    check_caller(client, _caller(exchange), server.internal.chain[0])
+    check_caller(client, caller_of(exchange), server.internal.chain[0])
     provider = intake.request.service.client
     route = find_route(world.globalconf, provider, intake.request.security_server)
     with ExitStack() as kept:
@@ -73,16 +79,15 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
         evidence = received.evidence
         now = server.clock.now()
         with faults_under("signature_verification"):
-            verify_message(world.globalconf, evidence, received.seal, provider, now)
+            proven = verify_message(
+                world.globalconf, evidence, received.seal, provider, now, message=received.octets
+            )
         check_belongs(intake, answer, sent.seal)
-        parts = received.parts if intake.protocol == "REST" or evidence.chain is None else []
+        # Attachments of a merged signature are not logged: the hash chain has them (messagelog 1).
+        parts = [] if proven.merged and intake.protocol == "SOAP" else received.parts
+        evidence = evidence.kept(proven)
         await _log(intake, received.octets, parts, evidence, server, response=True)
         await intake.answer(exchange, received, now)
-
-
-def _caller(exchange: Exchange) -> Caller:
-    certificate = exchange.peer_chain[0] if exchange.peer_chain else None
-    return Caller(exchange.secure, certificate)
 
 
 async def _send(

@@ -61,12 +61,17 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
         service = check_access(world, request.client, request.service, endpoint(request))
         evidence = received.evidence
         with faults_under("signature_verification"):
-            verify_message(
-                world.globalconf, evidence, received.seal, request.client, server.clock.now()
+            proven = verify_message(
+                world.globalconf,
+                evidence,
+                received.seal,
+                request.client,
+                server.clock.now(),
+                message=received.octets,
             )
-        # Attachments of a batch signature are not logged: the hash chain has them (messagelog 1).
-        plain = head.protocol == "REST" or evidence.chain is None
-        parts = received.parts if plain else []
+        # Attachments of a merged signature are not logged: the hash chain has them (messagelog 1).
+        parts = [] if proven.merged and head.protocol == "SOAP" else received.parts
+        evidence = evidence.kept(proven)
         await _log(request, head, received.octets, parts, evidence, server, response=False)
         sent = Sent(server.open_spool if head.protocol == "REST" else None)
         kept.callback(sent.close)

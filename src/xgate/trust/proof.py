@@ -31,12 +31,17 @@ class Evidence(msgspec.Struct, frozen=True):
     chain_result: bytes | None = None
     chain: bytes | None = None
 
+    def kept(self, proven: Proven) -> Evidence:
+        """What of it is worth keeping: a chain that the signature does not refer to is not."""
+        return self if proven.merged else Evidence(self.signature)
+
 
 class Proven(msgspec.Struct, frozen=True):
     """What a signature proved: ``signer`` (a member) signed, with a certificate that was good.
 
     ``path`` begins with ``certificate`` and ends with the approved CA; ``ocsp`` holds one response
-    for each of its certificates but the CA, in the same order.
+    for each of its certificates but the CA, in the same order. ``merged`` tells that the signature
+    is over the result of a hash chain; a chain that comes with any other signature proves nothing.
     """
 
     signer: ClientId
@@ -45,6 +50,7 @@ class Proven(msgspec.Struct, frozen=True):
     ocsp: tuple[OcspResponse, ...]
     signing_time: datetime | None
     at: datetime
+    merged: bool = False
 
 
 class ProvenPart(msgspec.Struct, frozen=True):

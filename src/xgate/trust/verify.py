@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import msgspec
+
 from xgate.algorithms import SHA512, Digest
 from xgate.errors import Fault, faults_under
 from xgate.ids import ClientId
@@ -71,8 +73,9 @@ def verify_message(
         return None if octets is None else digest.of(octets)
 
     proven = prove_signature(trust, document, digest_of, signer, at, weak_digests)
-    if not chained:
-        _check_all_covered(document, digests)
+    if chained:
+        return msgspec.structs.replace(proven, merged=True)
+    _check_all_covered(document, digests)
     return proven
 
 
