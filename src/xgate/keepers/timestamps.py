@@ -18,11 +18,11 @@ from xgate.errors import Fault
 from xgate.keepers.ocsp import Post
 from xgate.keepers.report import Report, cause_of
 from xgate.messagelog.outage import Outage
-from xgate.messagelog.store import LogStore
+from xgate.messagelog.store import LogStore, Waiting
 from xgate.messagelog.timestamping import fulfil, write_order
 from xgate.policy.world import World
 
-__all__ = ["keep_timestamps", "stamp_waiting"]
+__all__ = ["keep_timestamps", "stamp_records", "stamp_waiting"]
 
 _QUERY_TYPE = "application/timestamp-query"
 _RETRY = 60.0
@@ -81,8 +81,21 @@ async def stamp_waiting(
         ``timestamping_failed`` when no service gave a good answer; as the store's.
     """
     waiting = await trio.to_thread.run_sync(store.unstamped, batch)
-    if not waiting:
-        return 0
+    if waiting:
+        await stamp_records(waiting, store, world, services, clock, post, report)
+    return len(waiting)
+
+
+async def stamp_records(
+    waiting: Sequence[Waiting],
+    store: LogStore,
+    world: World,
+    services: Sequence[str],
+    clock: Clock,
+    post: Post,
+    report: Report,
+) -> None:
+    """Stamp these records, at least one, with one token; errors as ``stamp_waiting``."""
     world.globalconf.check_valid(clock.now())
     if not services:
         raise Fault("mlog.no_timestamping_provider_found", "No timestamping service is known")
@@ -95,5 +108,5 @@ async def stamp_waiting(
             report("timestamp not obtained", url=url, cause=cause_of(error))
             continue
         report("timestamped", url=url, records=len(waiting))
-        return len(waiting)
+        return
     raise Fault("timestamping_failed", f"{len(waiting)} records wait: no service has stamped them")

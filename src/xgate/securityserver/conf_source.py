@@ -50,6 +50,13 @@ class Loader:
         self._now = now
         self._keep = keep
         self._kept = kept
+        self._loaded = kept
+
+    @property
+    def loaded(self) -> LoadedConf:
+        """What was loaded last, with its files; ``begin`` has returned."""
+        assert self._loaded is not None
+        return self._loaded
 
     def begin(self) -> GlobalConf:
         """The configuration to start with: of now, or what an earlier run kept.
@@ -74,6 +81,7 @@ class Loader:
         if self._keep is not None and loaded is not self._kept:
             write_disk(self._keep, loaded)
             self._kept = loaded
+        self._loaded = loaded
         return loaded.conf
 
 

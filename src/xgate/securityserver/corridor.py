@@ -6,20 +6,27 @@ is an internal error of which only a random id crosses the wire; the trace stays
 
 from __future__ import annotations
 
+from typing import Literal
+
 from xgate.errors import CLIENT, CLIENT_PROXY, SERVER_PROXY, Fault
 from xgate.net.errors import HttpError, NetError
 from xgate.net.server import Exchange
 from xgate.securityserver.client_proxy import relay
-from xgate.securityserver.intake import is_rest
+from xgate.securityserver.downloads import hand_out
+from xgate.securityserver.intake import is_rest, target_of
 from xgate.securityserver.journal import Note
 from xgate.securityserver.reply import Reply
 from xgate.securityserver.server import SecurityServer, new_token, new_uuid
 from xgate.securityserver.server_proxy import serve
+from xgate.wire.download import NotHandedOut, is_download
 from xgate.wire.faults import rest_status, write_rest_error, write_soap_fault
 from xgate.wire.target import BadTarget
 from xgate.wire.transport import write_fault_head
 
 __all__ = ["ask", "provide"]
+
+_Form = Literal["SOAP", "REST", "plain"]
+"""In which words a client is refused."""
 
 
 async def ask(exchange: Exchange, server: SecurityServer) -> None:
@@ -27,22 +34,31 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
     note = Note("client", server.clock.monotonic())
     note.peer = exchange.peer_address
     fault: Fault | None = None
-    rest = False
+    form: _Form = "SOAP"
     try:
-        rest = is_rest(exchange)
-        await relay(exchange, rest, server, note)
+        target = target_of(exchange)
+        if is_download(exchange.method, target.path):
+            server.world.value.globalconf.check_valid(server.clock.now())
+            form = "plain"
+            await hand_out(target, exchange, server, note)
+        else:
+            form = "REST" if is_rest(exchange) else "SOAP"
+            await relay(exchange, form == "REST", server, note)
     except BadTarget as bad:
         fault = bad
         await exchange.respond(bad.status, [("Content-Type", "text/plain")], bad.text.encode())
+    except NotHandedOut as refusal:
+        fault = refusal
+        await _answer_plain(exchange, refusal.status, refusal)
     except Fault as refusal:
         fault = _named(refusal, CLIENT_PROXY)
-        await _answer_fault(exchange, rest, fault)
+        await _answer_fault(exchange, form, fault)
     except (HttpError, NetError) as error:
         fault = Fault(f"{CLIENT}.io_error", str(error))
         raise
     except Exception as error:  # noqa: BLE001  the edge: whatever it is, it has one name outside
         fault = _unexpected(error, CLIENT_PROXY, server)
-        await _answer_fault(exchange, rest, fault)
+        await _answer_fault(exchange, form, fault)
     finally:
         server.journal.exchange(note, fault)
 
@@ -82,13 +98,22 @@ def _unexpected(error: Exception, side: str, server: SecurityServer) -> Fault:
     return Fault(f"{side}.internal_error", f"Internal error {detail}", detail=detail)
 
 
-async def _answer_fault(exchange: Exchange, rest: bool, fault: Fault) -> None:
+async def _answer_fault(exchange: Exchange, form: _Form, fault: Fault) -> None:
     if exchange.started:  # the answer has begun: only cutting it off can tell that it is not whole
         raise NetError(f"the answer was cut off: {fault.code}")
-    if not rest:
+    if form == "plain":
+        await _answer_plain(exchange, 500, fault)
+        return
+    if form == "SOAP":
         await exchange.respond(200, write_fault_head(), write_soap_fault(fault))
         return
     accept = ",".join(value for name, value in exchange.headers if name.lower() == "accept")
     content_type, body = write_rest_error(fault, accept or None)
     headers = [("Content-Type", content_type), ("X-Road-Error", fault.code)]
     await exchange.respond(rest_status(fault), headers, body)
+
+
+async def _answer_plain(exchange: Exchange, status: int, fault: Fault) -> None:
+    """What a download that is refused gets: a sentence (asic 6)."""
+    headers = [("Content-Type", "text/plain; charset=UTF-8")]
+    await exchange.respond(status, headers, fault.text.encode("utf-8", "replace"))

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from xgate.net.server import Exchange
+from xgate.policy.admit import Caller
 from xgate.securityserver.receive import Received
 from xgate.securityserver.rest_intake import RestIntake, take_rest
 from xgate.securityserver.send import PartEvent
@@ -20,19 +21,40 @@ from xgate.securityserver.soap_intake import SoapIntake, check_posted, take_soap
 from xgate.trust.seal import Seal
 from xgate.wire import message
 from xgate.wire.message import Answer, Request, check_answer
-from xgate.wire.target import read_target
+from xgate.wire.target import Target, read_target
 from xgate.wire.transport import MessageWriter
 
-__all__ = ["Intake", "check_belongs", "check_posted", "is_rest", "take_in"]
+__all__ = [
+    "Intake",
+    "caller_of",
+    "check_belongs",
+    "check_posted",
+    "is_rest",
+    "take_in",
+    "target_of",
+]
+
+
+def target_of(exchange: Exchange) -> Target:
+    """What an information system asks for.
+
+    :raises BadTarget: the front server's own 400, whatever the protocol would be.
+    """
+    return read_target(exchange.target, exchange.find_header("host"))
 
 
 def is_rest(exchange: Exchange) -> bool:
     """Which protocol an information system speaks, by the path of its request alone.
 
-    :raises BadTarget: the front server's own 400, whatever the protocol would be.
+    :raises BadTarget: as ``target_of``.
     """
-    target = read_target(exchange.target, exchange.find_header("host"))
-    return target.path.startswith("/r1/")
+    return target_of(exchange).path.startswith("/r1/")
+
+
+def caller_of(exchange: Exchange) -> Caller:
+    """How the information system is connected."""
+    certificate = exchange.peer_chain[0] if exchange.peer_chain else None
+    return Caller(exchange.secure, certificate)
 
 
 class Intake(Protocol):

@@ -18,9 +18,10 @@ from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.keepers.globalconf import keep_globalconf
 from xgate.keepers.ocsp import keep_ocsp
-from xgate.keepers.timestamps import keep_timestamps
+from xgate.keepers.timestamps import keep_timestamps, stamp_records
 from xgate.messagelog.outage import Outage
 from xgate.messagelog.sqlite import SqliteStore
+from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.context import service_context
 from xgate.net.drain import Drain
@@ -81,7 +82,7 @@ async def run_server(
             partial(_stampers, stamping, world), clock.monotonic, stamping.accepted_failure_seconds
         )
         log = MessageLog(store, max_body=settings.messagelog.max_body_bytes, outage=outage)
-        server = _assemble(settings, folder, clock, journal, world, ring, log)
+        server = _assemble(settings, folder, clock, journal, world, ring, log, loader)
         doors = await open_doors(settings.listen)
         opened.callback(doors.close)
         async with trio.open_nursery() as keepers:
@@ -124,6 +125,7 @@ def _assemble(
     world: Cell[World],
     ring: Keyring,
     log: MessageLog,
+    loader: Loader,
 ) -> SecurityServer:
     ocsp = OcspCache()
     internal = load_internal_identity(settings.tls, folder, clock.now())
@@ -142,7 +144,23 @@ def _assemble(
         services=Services(service_context(internal), clock.monotonic),
         spool_folder=None,
         internal=internal,
+        loaded_conf=lambda: loader.loaded,
+        stamp_now=partial(_stamp_now, settings, world, log, clock, journal),
     )
+
+
+async def _stamp_now(
+    settings: Settings,
+    world: Cell[World],
+    log: MessageLog,
+    clock: Clock,
+    journal: Journal,
+    waiting: Waiting,
+) -> None:
+    """A timestamp for one message, while somebody waits for it (asic 6, ``force``)."""
+    services = _stampers(settings.messagelog.timestamping, world)
+    post = partial(_post, settings.peers.hosts)
+    await stamp_records([waiting], log.store, world.value, services, clock, post, journal.event)
 
 
 def _stampers(settings: TimestampSettings, world: Cell[World]) -> list[str]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import secrets
 import string
 import uuid
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from xgate.cell import Cell
 from xgate.clock import Clock
+from xgate.globalconf.source import LoadedConf
 from xgate.ids import ClientId, ServerId
+from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.body import Spool
 from xgate.net.context import TlsIdentity
@@ -50,7 +53,13 @@ class SecurityServer:
         spool_folder: Path | None,
         identity: PeerIdentity,
         internal: TlsIdentity,
+        loaded_conf: Callable[[], LoadedConf],
+        stamp_now: Callable[[Waiting], Awaitable[None]],
     ) -> None:
+        """:param loaded_conf: the global configuration loaded last, with its files.
+
+        :param stamp_now: gives one logged message its timestamp, or raises a Fault.
+        """
         self.settings = settings
         self.clock = clock
         self.journal = journal
@@ -63,6 +72,8 @@ class SecurityServer:
         self.services = services
         self.identity = identity
         self.internal = internal
+        self.loaded_conf = loaded_conf
+        self.stamp_now = stamp_now
         self._spool_folder = spool_folder
 
     @property

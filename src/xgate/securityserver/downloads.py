@@ -1,0 +1,186 @@
+"""Evidence for information systems: their own messages as containers, and the configuration that
+proves them to anyone.
+
+The rule: whoever may send messages for a client may have that client's evidence, and nobody else;
+the configuration is for everybody. A container is in memory at a time, and no reading of the log is
+open while a slow client takes what it asked for. The threads of this work are few and their own.
+Source: asic 6.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+import trio
+
+from xgate.algorithms import SHA512
+from xgate.errors import Fault
+from xgate.globalconf.verification import write_verification_zip
+from xgate.ids import ClientId
+from xgate.messagelog.evidence import write_evidence
+from xgate.messagelog.store import LogStore, Waiting
+from xgate.net.server import Exchange
+from xgate.policy.admit import check_caller, check_registered
+from xgate.securityserver.intake import caller_of
+from xgate.securityserver.journal import Note
+from xgate.securityserver.server import SecurityServer
+from xgate.trust.asic import MIME_TYPE
+from xgate.trust.zip_writer import ZipWriter
+from xgate.wire.download import (
+    CONF_PATH,
+    NOT_STAMPED,
+    NotHandedOut,
+    Wanted,
+    bundle_name,
+    check_unique,
+    nothing_found,
+    read_owner,
+    read_parameters,
+    read_wanted,
+)
+from xgate.wire.target import Target
+
+__all__ = ["hand_out"]
+
+T = TypeVar("T")
+
+_ZIP = "application/zip"
+_THREADS = 2
+_LIMITER: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("downloads")
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """Which records there are, by number, and which of them have no time-stamp."""
+
+    numbers: list[int]
+    waiting: list[Waiting]
+
+
+async def hand_out(target: Target, exchange: Exchange, server: SecurityServer, note: Note) -> None:
+    """Answer one download (``wire.download.is_download``).
+
+    :raises NotHandedOut: the refusals of asic 6, in its order. :raises Fault: what else fails.
+    """
+    note.protocol = target.path[1:]
+    if target.path == CONF_PATH:
+        loaded = server.loaded_conf()
+        octets = await _in_thread(lambda: write_verification_zip(loaded, server.clock.now()))
+        await exchange.respond(200, _head(_ZIP, 'filename="verificationconf.zip"'), octets)
+        return
+    parameters = read_parameters(target.query)
+    owner = read_owner(parameters)
+    note.client = owner.short
+    _check_asker(owner, exchange, server)
+    wanted = read_wanted(parameters)
+    note.id = wanted.query_id
+    store = server.messagelog.store
+    found = await _in_thread(lambda: _find(store, owner, wanted))
+    if not found.numbers:
+        raise nothing_found()
+    await _ensure_stamped(found.waiting, wanted, server.stamp_now)
+    check_unique(wanted)
+    if wanted.unique:
+        await _hand_out_one(found.numbers, exchange, store)
+    else:
+        await _hand_out_all(found.numbers, wanted, exchange, store)
+
+
+def _check_asker(owner: ClientId, exchange: Exchange, server: SecurityServer) -> None:
+    try:
+        client = check_registered(server.world.value.serverconf, owner)
+        check_caller(client, caller_of(exchange), server.internal.chain[0])
+    except Fault as fault:
+        raise NotHandedOut(401, fault.code, fault.text) from fault
+
+
+def _find(store: LogStore, owner: ClientId, wanted: Wanted) -> _Found:
+    found = _Found([], [])
+    records = store.find(query_id=wanted.query_id, owner=owner, response=wanted.response)
+    for logged in records:
+        found.numbers.append(logged.id)
+        if logged.stamp is None:
+            digest = SHA512.of(logged.record.evidence.signature)
+            found.waiting.append((logged.id, digest))
+    return found
+
+
+async def _ensure_stamped(
+    waiting: Sequence[Waiting],
+    wanted: Wanted,
+    stamp_now: Callable[[Waiting], Awaitable[None]],
+) -> None:
+    if waiting and not wanted.force:
+        raise NotHandedOut(500, "internal_error", NOT_STAMPED)
+    for one in waiting:
+        await stamp_now(one)
+
+
+async def _hand_out_one(numbers: Sequence[int], exchange: Exchange, store: LogStore) -> None:
+    made = await _in_thread(lambda: next(_containers(store, numbers), None))
+    if made is None:
+        raise nothing_found()
+    name, octets, _ = made
+    await exchange.respond(200, _head(MIME_TYPE, f'attachment; filename="{name}"'), octets)
+
+
+async def _hand_out_all(
+    numbers: Sequence[int], wanted: Wanted, exchange: Exchange, store: LogStore
+) -> None:
+    """A zip that leaves while it is made; a failure on the way cuts it off."""
+    with closing(_bundle(store, numbers)) as pieces:
+        piece = await _in_thread(lambda: next(pieces, b""))
+        if not piece:
+            raise nothing_found()
+        head = _head(_ZIP, f'attachment; filename="{bundle_name(wanted)}"')
+        await exchange.settle_request()
+        await exchange.start(200, head)
+        while piece:
+            await exchange.send(piece)
+            piece = await _in_thread(lambda: next(pieces, b""))
+        await exchange.finish()
+
+
+def _bundle(store: LogStore, numbers: Sequence[int]) -> Generator[bytes, None, None]:
+    """The octets of a zip of containers, a container at a time; none at all without containers."""
+    out = io.BytesIO()
+    with tempfile.TemporaryFile() as directory:
+        writer = ZipWriter(out, directory)
+        for name, octets, at in _containers(store, numbers):
+            writer.add(name, octets, at)
+            yield out.getvalue()
+            out.seek(0)
+            out.truncate()
+        if directory.tell():
+            writer.finish()
+            yield out.getvalue()
+
+
+def _containers(store: LogStore, numbers: Sequence[int]) -> Iterator[tuple[str, bytes, datetime]]:
+    """Name, octets and time of each; what has gone meanwhile is passed over."""
+    for number in numbers:
+        for logged in store.find(number=number):
+            if logged.stamp is not None:
+                yield (*write_evidence(logged), logged.record.time)
+
+
+def _head(content_type: str, disposition: str) -> list[tuple[str, str]]:
+    return [("Content-Type", content_type), ("Content-Disposition", disposition)]
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await trio.to_thread.run_sync(work, limiter=_limiter())
+
+
+def _limiter() -> trio.CapacityLimiter:
+    try:
+        return _LIMITER.get()
+    except LookupError:
+        limiter = trio.CapacityLimiter(_THREADS)
+        _LIMITER.set(limiter)
+        return limiter

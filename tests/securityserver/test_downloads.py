@@ -1,0 +1,196 @@
+"""Downloads when something is missing: a timestamp, a record that was there a moment ago."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+
+from xgate.clock import SystemClock
+from xgate.errors import Fault
+from xgate.ids import ClientId, ServerId
+from xgate.messagelog.record import Record, Stamp
+from xgate.messagelog.sqlite import SqliteStore
+from xgate.messagelog.store import Waiting
+from xgate.net.errors import NetError
+from xgate.net.fetch import fetch
+from xgate.net.server import Exchange
+from xgate.policy.world import World
+from xgate.securityserver.corridor import ask
+from xgate.securityserver.journal import Journal
+from xgate.serverconf.model import Authentication, Client, ServerConf
+from xgate.testing.authority import Authority
+from xgate.testing.conf import make_conf
+from xgate.trust.verify import Evidence
+
+CLIENT = ClientId("XG", "COM", "1", "app")
+QUERY = "/asic?xRoadInstance=XG&memberClass=COM&memberCode=1&subsystemCode=app&queryId=q"
+TOKEN = Stamp(b"token", b"result", b"chain")
+Get = Callable[[str], Any]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqliteStore:
+    return SqliteStore(tmp_path / "log.sqlite")
+
+
+def log(store: SqliteStore, count: int, *, stamped: bool = True) -> list[int]:
+    """This many requests under the query id, all alike."""
+    records = [
+        Record(
+            time=SystemClock().now() - timedelta(hours=number),
+            owner=CLIENT,
+            query_id="q",
+            request_id="r",
+            response=False,
+            message=b"<message/>",
+            attachments=(),
+            evidence=Evidence(b"<signature/>"),
+        )
+        for number in range(count)
+    ]
+    numbers = list(store.append(records))
+    if stamped:
+        store.stamp(dict.fromkeys(numbers, TOKEN), {})
+    return numbers
+
+
+def lose(store: SqliteStore, folder: Path) -> None:
+    """Take the log's files away."""
+    store.close()
+    for file in folder.iterdir():
+        file.unlink()
+
+
+class Desk:
+    """A corridor over a real log and real HTTP, with nothing else of a server."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        clock = SystemClock()
+        self.lines: list[bytes] = []
+        self.stamped: list[int] = []
+        client = Client(CLIENT, Authentication.NOSSL)
+        conf = ServerConf(ServerId(CLIENT.member, "SS"), {CLIENT: client})
+        self.server: Any = SimpleNamespace(
+            clock=clock,
+            journal=Journal(clock, self.lines.append),
+            world=SimpleNamespace(value=World(make_conf(Authority()), conf)),
+            internal=SimpleNamespace(chain=(b"own",)),
+            messagelog=SimpleNamespace(store=store),
+            stamp_now=self.stamp_now,
+            loaded_conf=lambda: 1 / 0,
+        )
+
+    async def stamp_now(self, waiting: Waiting) -> None:
+        raise Fault("timestamping_failed", f"no service has stamped {waiting[0]}")
+
+    async def answer(self, exchange: Exchange) -> None:
+        await ask(exchange, self.server)
+
+
+@asynccontextmanager
+async def at(desk: Desk, serve: Any) -> AsyncIterator[Get]:
+    port = await serve(desk.answer)
+
+    async def get(target: str) -> tuple[int, str | None, bytes]:
+        answer = await fetch(f"http://127.0.0.1:{port}{target}", timeout=5.0, max_bytes=1 << 24)
+        kinds = [value for name, value in answer.headers if name.lower() == "content-type"]
+        return answer.status, *kinds, answer.body
+
+    yield get
+
+
+async def test_a_timestamp_that_cannot_be_had_is_a_500_in_plain_words(
+    serve: Any, store: SqliteStore
+) -> None:
+    (number,) = log(store, 1, stamped=False)
+    async with at(Desk(store), serve) as get:
+        status, kind, body = await get(f"{QUERY}&force")
+    assert (status, kind) == (500, "text/plain; charset=UTF-8")
+    assert body == f"no service has stamped {number}".encode()
+
+
+async def test_an_error_of_our_own_stays_at_home(serve: Any, store: SqliteStore) -> None:
+    desk = Desk(store)
+    async with at(desk, serve) as get:
+        status, kind, body = await get("/verificationconf")
+    assert (status, kind) == (500, "text/plain; charset=UTF-8")
+    assert body.startswith(b"Internal error ")
+    assert b"ZeroDivisionError" in desk.lines[0]
+
+
+async def test_a_log_that_is_gone_is_a_500(serve: Any, store: SqliteStore, tmp_path: Path) -> None:
+    lose(store, tmp_path)
+    async with at(Desk(store), serve) as get:
+        status, _, body = await get(QUERY)
+    assert status == 500
+    assert body
+
+
+class Forgetful:
+    """A log whose records go (or lose their stamp) after they were found once."""
+
+    def __init__(self, store: SqliteStore, keep: set[int]) -> None:
+        self.store = store
+        self.keep = keep
+
+    def find(self, *, number: int | None = None, **filters: Any) -> Any:
+        if number is not None and number not in self.keep:
+            return iter(())
+        return self.store.find(number=number, **filters)
+
+
+@pytest.mark.parametrize("more", ["", "&requestOnly&unique"])
+async def test_records_that_went_meanwhile_are_none(
+    serve: Any, store: SqliteStore, more: str
+) -> None:
+    log(store, 2)
+    async with at(Desk(Forgetful(store, set())), serve) as get:  # type: ignore[arg-type]  as far as it is asked
+        status, _, body = await get(QUERY + more)
+    assert (status, body) == (404, b"No signed documents found")
+
+
+async def test_what_is_left_is_handed_out(serve: Any, store: SqliteStore) -> None:
+    numbers = log(store, 3)
+    async with at(Desk(Forgetful(store, {numbers[1]})), serve) as get:  # type: ignore[arg-type]  as far as it is asked
+        status, kind, body = await get(QUERY)
+    assert (status, kind) == (200, "application/zip")
+    assert body.count(b"PK\x01\x02") >= 1
+    assert body.count(f"q-request-{numbers[1]}.asice".encode()) == 2  # its header, the directory
+
+
+async def test_a_failure_on_the_way_cuts_the_answer_off(serve: Any, store: SqliteStore) -> None:
+    """What came could be taken for the whole of it otherwise."""
+    first, second = log(store, 2)
+    store.stamp({second: TOKEN}, {})
+
+    class Failing(Forgetful):
+        def find(self, *, number: int | None = None, **filters: Any) -> Any:
+            if number == second:
+                raise Fault("logging_failed.database_error", "gone")
+            return super().find(number=number, **filters)
+
+    async with at(Desk(Failing(store, {first})), serve) as get:  # type: ignore[arg-type]  as far as it is asked
+        with pytest.raises(NetError):
+            await get(QUERY)
+
+
+async def test_many_at_once_wait_for_their_turn(serve: Any, store: SqliteStore) -> None:
+    log(store, 20)
+    bodies: list[bytes] = []
+    async with at(Desk(store), serve) as get:
+
+        async def one() -> None:
+            bodies.append((await get(QUERY))[2])
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(8):
+                nursery.start_soon(one)
+    assert len(set(bodies)) == 1
+    assert bodies[0].count(b"-request-") == 40
