@@ -158,7 +158,7 @@ def _check_pair(files: dict[str, bytes], result: str, chain: str) -> None:
 
 
 def _blank(content: bytes | None) -> bool:
-    return not (content or b"").strip()
+    return not content or content.isspace()
 
 
 def _attachments(files: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
