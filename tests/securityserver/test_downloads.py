@@ -71,7 +71,7 @@ def lose(store: SqliteStore, folder: Path) -> None:
 class Desk:
     """A corridor over a real log and real HTTP, with nothing else of a server."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: SqliteStore | Forgetful) -> None:
         clock = SystemClock()
         self.lines: list[bytes] = []
         self.stamped: list[int] = []
@@ -98,10 +98,10 @@ class Desk:
 async def at(desk: Desk, serve: Any) -> AsyncIterator[Get]:
     port = await serve(desk.answer)
 
-    async def get(target: str) -> tuple[int, str | None, bytes]:
+    async def get(target: str) -> tuple[int, str, bytes]:
         answer = await fetch(f"http://127.0.0.1:{port}{target}", timeout=5.0, max_bytes=1 << 24)
-        kinds = [value for name, value in answer.headers if name.lower() == "content-type"]
-        return answer.status, *kinds, answer.body
+        (kind,) = (value for name, value in answer.headers if name.lower() == "content-type")
+        return answer.status, kind, answer.body
 
     yield get
 
@@ -151,14 +151,14 @@ async def test_records_that_went_meanwhile_are_none(
     serve: Any, store: SqliteStore, more: str
 ) -> None:
     log(store, 2)
-    async with at(Desk(Forgetful(store, set())), serve) as get:  # type: ignore[arg-type]  as far as it is asked
+    async with at(Desk(Forgetful(store, set())), serve) as get:
         status, _, body = await get(QUERY + more)
     assert (status, body) == (404, b"No signed documents found")
 
 
 async def test_what_is_left_is_handed_out(serve: Any, store: SqliteStore) -> None:
     numbers = log(store, 3)
-    async with at(Desk(Forgetful(store, {numbers[1]})), serve) as get:  # type: ignore[arg-type]  as far as it is asked
+    async with at(Desk(Forgetful(store, {numbers[1]})), serve) as get:
         status, kind, body = await get(QUERY)
     assert (status, kind) == (200, "application/zip")
     assert body.count(b"PK\x01\x02") >= 1
@@ -176,7 +176,7 @@ async def test_a_failure_on_the_way_cuts_the_answer_off(serve: Any, store: Sqlit
                 raise Fault("logging_failed.database_error", "gone")
             return super().find(number=number, **filters)
 
-    async with at(Desk(Failing(store, {first})), serve) as get:  # type: ignore[arg-type]  as far as it is asked
+    async with at(Desk(Failing(store, {first})), serve) as get:
         with pytest.raises(NetError):
             await get(QUERY)
 
