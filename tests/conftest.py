@@ -1,11 +1,14 @@
-"""What every test may ask for: the reference's data, or a clear reason why it is absent."""
+"""What every test may ask for: the reference's data and a database, or why they are absent."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from xgate.testing.postgres import Cluster, find_postgres
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -19,3 +22,15 @@ def golden() -> Path:
     if os.environ.get("CI"):
         pytest.fail(f"the reference data must be present in CI, and {folder} is not there")
     pytest.skip("the reference data (../shared/golden) is not beside this checkout")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server of the tests' own; each test makes its own database in it."""
+    programs = find_postgres()
+    if programs is None:
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL must be installed in CI (Debian's package postgresql)")
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    with Cluster(programs) as cluster:
+        yield cluster

@@ -29,10 +29,15 @@ if [ "$want" = test ]; then
     command -v javac >/dev/null || need openjdk-17-jdk-headless
     [ -e /usr/share/java/xmlsec.jar ] || need libxml-security-java
     command -v unzip >/dev/null || need unzip
+    # Tests start a server of their own; the package must not start another.
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need postgresql
 fi
 if [ -n "$missing" ]; then
     say "installing Debian packages:$missing"
     as_root apt-get update -qq
+    as_root mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] ||
+        echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
     # shellcheck disable=SC2086  # a list of names
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi

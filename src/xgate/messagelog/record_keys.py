@@ -1,0 +1,159 @@
+"""The keys under which message bodies are encrypted at rest, and the form of what is encrypted.
+
+The rule: AES-256-GCM under a key of each record's own (HKDF-SHA-512 of the key file, salted with
+the record's key), so nonces need not be counted and a log that is restored from a copy repeats
+none. What is encrypted is bound to its key id, its record, its owner and query id, and its place
+among the parts: put anywhere else, or changed, it does not open. One key is current; the others
+only read. The reference's own form (messagelog 6) is not authenticated and is not read here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from xgate.errors import Fault
+from xgate.messagelog.record import LoggedRecord, Record, new_key
+
+__all__ = ["RecordKeys", "read_keys"]
+
+_LEAST_OCTETS = 32
+_MOST_OCTETS = 4096
+_FORM = b"\x01"
+_NONCE_OCTETS = 12
+_INFO = b"xgate messagelog record 1"
+_KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RecordKeys:
+    """Keys by their ids, and the one that encrypts; with none of them, nothing is encrypted."""
+
+    def __init__(self, secrets_by_id: Mapping[str, bytes], current: str = "") -> None:
+        """:param current: the id of the key for new records; "": they stay clear.
+        :raises Fault: ``logging_failed`` when ``current`` is none of the keys.
+        """
+        self._secrets = dict(secrets_by_id)
+        self._current = current
+        if current:
+            self._secret(current)
+
+    def seal(self, record: Record) -> Record:
+        """The record as it is stored."""
+        if not self._current:
+            return record
+        record = msgspec.structs.replace(record, key_id=self._current, key=record.key or new_key())
+        cipher = self._cipher(record)
+
+        def sealed(place: int, octets: bytes) -> bytes:
+            nonce = secrets.token_bytes(_NONCE_OCTETS)
+            return _FORM + nonce + cipher.encrypt(nonce, octets, _bound(record, place))
+
+        return msgspec.structs.replace(
+            record,
+            message=sealed(0, record.message),
+            attachments=tuple(
+                None if octets is None else sealed(place, octets)
+                for place, octets in enumerate(record.attachments, start=1)
+            ),
+        )
+
+    def open(self, logged: LoggedRecord) -> LoggedRecord:
+        """The record as it was given to the log.
+
+        :raises Fault: ``logging_failed``: its key is not here, or it was tampered with.
+        """
+        record = logged.record
+        if not record.key_id:
+            return logged
+        cipher = self._cipher(record)
+
+        def opened(place: int, octets: bytes) -> bytes:
+            nonce, text = octets[1 : _NONCE_OCTETS + 1], octets[_NONCE_OCTETS + 1 :]
+            try:
+                if octets[:1] != _FORM:
+                    raise InvalidTag
+                return cipher.decrypt(nonce, text, _bound(record, place))
+            except (InvalidTag, ValueError):
+                raise Fault(
+                    "logging_failed",
+                    f"Record {logged.id} of the message log does not open with the key "
+                    f"'{record.key_id}': it is not what was logged",
+                ) from None
+
+        clear = msgspec.structs.replace(
+            record,
+            message=opened(0, record.message),
+            attachments=tuple(
+                None if octets is None else opened(place, octets)
+                for place, octets in enumerate(record.attachments, start=1)
+            ),
+        )
+        return LoggedRecord(logged.id, clear, logged.stamp)
+
+    def _cipher(self, record: Record) -> AESGCM:
+        secret = self._secret(record.key_id)
+        hkdf = HKDF(algorithm=SHA512(), length=32, salt=record.key, info=_INFO)
+        return AESGCM(hkdf.derive(secret))
+
+    def _secret(self, key_id: str) -> bytes:
+        try:
+            return self._secrets[key_id]
+        except KeyError:
+            raise Fault(
+                "logging_failed", f"The key '{key_id}' of the message log is not among its keys"
+            ) from None
+
+
+def read_keys(files: Mapping[str, Path], current: str = "") -> RecordKeys:
+    """The keys in these files, by id: any octets, 32 at least (of 256 random bits).
+
+    :raises Fault: ``logging_failed``, naming the key, when its file cannot be read, is open to
+        others than its owner, or is too short or too long; or when ``current`` is none of them.
+    """
+    return RecordKeys({key_id: _read_key(key_id, path) for key_id, path in files.items()}, current)
+
+
+def _read_key(key_id: str, path: Path) -> bytes:
+    def refuse(text: str) -> Fault:
+        return Fault("logging_failed", f"The key '{key_id}' of the message log, {path}: {text}")
+
+    if not _KEY_ID.fullmatch(key_id):
+        raise refuse("a key id has 1 to 64 letters, digits, dots, dashes or underscores")
+    try:
+        with path.open("rb") as file:
+            state = os.fstat(file.fileno())
+            octets = file.read(_MOST_OCTETS + 1)
+    except OSError as error:
+        raise refuse(error.strerror or "cannot be read") from None
+    if not stat.S_ISREG(state.st_mode):
+        raise refuse("it is no file")
+    if stat.S_IMODE(state.st_mode) & 0o077:
+        raise refuse("others may read it; it needs mode 0600")
+    if not _LEAST_OCTETS <= len(octets) <= _MOST_OCTETS:
+        raise refuse(f"it must have {_LEAST_OCTETS} to {_MOST_OCTETS} octets")
+    return octets
+
+
+def _bound(record: Record, place: int) -> bytes:
+    """What an encrypted part belongs to."""
+    return msgspec.msgpack.encode(
+        (
+            record.key_id,
+            record.key,
+            place,
+            len(record.attachments),
+            record.owner.url,
+            record.query_id,
+            record.response,
+        )
+    )
