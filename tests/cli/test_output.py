@@ -109,9 +109,17 @@ def test_progress_is_shown_to_a_person_who_waits(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys, "stderr", terminal)
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
-    assert list(with_progress([1, 2, 3], "Verifying")) == [1, 2, 3]
+    assert list(with_progress([1, 2, 3], "Verifying", 3)) == [1, 2, 3]
     assert "Verifying" in terminal.getvalue()
     assert out.getvalue() == ""
+
+
+def test_progress_beside_results_that_wait_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert list(with_progress(iter([1, 2]), "Verifying", 2, silent=True)) == [1, 2]
+    assert "Verifying" in terminal.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -127,5 +135,5 @@ def test_no_progress_where_nobody_needs_it(
 ) -> None:
     monkeypatch.setattr(sys, "stdout", out)
     monkeypatch.setattr(sys, "stderr", err)
-    assert list(with_progress(items, "Verifying")) == items
+    assert list(with_progress(items, "Verifying", len(items))) == items
     assert (out.getvalue(), err.getvalue()) == ("", "")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -105,15 +105,18 @@ def read_pin(pin_file: Path | None, pin_env: str | None, *, prompt: str = "PIN: 
     return pin
 
 
-def with_progress(items: Sequence[_T], what: str) -> Iterator[_T]:
+def with_progress(
+    items: Iterable[_T], what: str, total: int, *, silent: bool = False
+) -> Iterator[_T]:
     """The items one by one, with a bar on standard error while a person waits.
 
     There is none where standard error is no terminal, for a single item, and where the results
-    themselves appear on a terminal.
+    themselves appear on a terminal meanwhile.
 
-    :param what: is done, for example "Verifying".
+    :param what: is done, for example "Verifying". :param total: how many there are, about.
+    :param silent: nothing is printed meanwhile.
     """
-    if len(items) < 2 or not sys.stderr.isatty() or sys.stdout.isatty():
+    if total < 2 or not sys.stderr.isatty() or (sys.stdout.isatty() and not silent):
         yield from items
         return
     # Only here: it is slow to import.
@@ -122,7 +125,7 @@ def with_progress(items: Sequence[_T], what: str) -> Iterator[_T]:
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, redirect_stdout=False) as progress:
-        yield from progress.track(items, description=what)
+        yield from progress.track(items, total=total, description=what)
 
 
 def _write(file: TextIO, text: str) -> None:

@@ -37,7 +37,7 @@ def verify(files: list[Path], /, *, globalconf: Path, json: bool = False) -> int
     for note in conf.warnings:
         print_error(f"note: {note}")
     verdicts = []
-    for path in with_progress(paths, "Verifying"):
+    for path in with_progress(paths, "Verifying", len(paths)):
         verdicts.append(judge_file(conf, path))
         if not json:
             _show(verdicts[-1])
