@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 import warnings
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
@@ -23,7 +23,7 @@ from xgate.clock import Clock, SystemClock
 from xgate.net.body import Spool
 from xgate.net.client import ClientConnection, connect
 from xgate.net.context import service_context
-from xgate.net.errors import TimedOutError, TlsError
+from xgate.net.errors import ClosedError, TimedOutError, TlsError
 from xgate.net.http import HeaderList
 from xgate.net.stream import Octets
 
@@ -44,7 +44,7 @@ async def fetch(
     *,
     method: str = "GET",
     headers: HeaderList = (),
-    body: Octets = b"",
+    body: Octets | AsyncIterable[Octets] = b"",
     timeout: float = 30.0,
     max_bytes: int = 10 << 20,
     roots: Sequence[bytes] | None = None,
@@ -53,6 +53,7 @@ async def fetch(
     """Make one call and return its answer, whatever its status.
 
     :param url: ``http`` or ``https``, without credentials. :param timeout: seconds for all of it.
+    :param body: one that is iterated over needs a ``Content-Length`` or is chunked.
     :param max_bytes: most octets of an answer's body.
     :param roots: DER certificates to trust for HTTPS; the system's if None. A server whose own
         certificate is among them is trusted whatever else that says.
@@ -64,7 +65,8 @@ async def fetch(
     with trio.move_on_after(timeout):
         connection = await _open(parts, timeout, roots, clock or SystemClock())
         try:
-            await connection.request(method, _target(parts), [*headers, *_CLOSE], body)
+            with suppress(ClosedError):  # it takes no more, and may have answered why
+                await connection.request(method, _target(parts), [*headers, *_CLOSE], body)
             head = await connection.receive_head()
             answer = await _read_body(connection, max_bytes)
             return Response(head.status, head.reason, head.headers, answer)

@@ -13,7 +13,7 @@ import shutil
 import struct
 import zlib
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import IO
 
 from xgate.trust.zip_records import (
     DEFLATED,
@@ -34,7 +34,7 @@ _UT_MOST = 0x7FFFFFFF
 class ZipWriter:
     """One zip file, being written."""
 
-    def __init__(self, out: BinaryIO, directory: BinaryIO) -> None:
+    def __init__(self, out: IO[bytes], directory: IO[bytes]) -> None:
         """:param out: where the file goes; only written to.
         :param directory: an empty file, for reading and writing: a place for the directory, which
             has its place behind the files. The caller closes both.
@@ -48,7 +48,7 @@ class ZipWriter:
         """Add a file. :param at: aware; before 1980 or after 2107 there is only that year's."""
         self.add_file(name, io.BytesIO(content), len(content), zlib.crc32(content), at)
 
-    def add_file(self, name: str, content: BinaryIO, size: int, crc: int, at: datetime) -> None:
+    def add_file(self, name: str, content: IO[bytes], size: int, crc: int, at: datetime) -> None:
         """Add a file that is not held in memory.
 
         :param content: at its beginning. :param crc: CRC-32 of all of it.
@@ -72,7 +72,7 @@ class ZipWriter:
         shutil.copyfileobj(self._directory, self._out)
         self._out.write(write_end(self._count, self._position, length))
 
-    def _write_blocks(self, content: BinaryIO, size: int) -> None:
+    def _write_blocks(self, content: IO[bytes], size: int) -> None:
         left = size
         while True:
             length = min(left, _BLOCK)
