@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -225,6 +226,12 @@ def test_nesting_is_bounded() -> None:
     assert read([SOAP + part("message/rfc822", body)])[1].startswith("mime_parsing_failed")
 
 
+def test_the_number_of_multiparts_is_bounded() -> None:
+    nested = part("multipart/mixed; boundary=in", b"")
+    assert read([SOAP, *[nested] * 100, END])[1] == ""
+    assert read([SOAP, *[nested] * 101, END])[1].startswith("mime_parsing_failed")
+
+
 def test_limits() -> None:
     small = BodyLimits(head=4, attachments=1)
     one = part("a/b", b"x" * 100)
@@ -253,6 +260,36 @@ def write(writer: SoapBodyWriter, *parts: tuple[str, tuple[tuple[str, str], ...]
 
 
 MESSAGE = ("text/xml; charset=UTF-8", (("Content-ID", "<s>"),), b"<e/>")
+
+
+@pytest.mark.parametrize("tail", [b"\r\n", b" \r\n", b"--", b"\t"])
+@pytest.mark.parametrize("front", [b"", b"x\n", b"x\r\n"])
+def test_no_part_brings_parts_of_its_own(front: bytes, tail: bytes) -> None:
+    """The boundary comes from a header that nobody signed."""
+    smuggled = front + b"--bx" + tail + b"content-type: a/b\r\n\r\nsmuggled"
+    first, second = (*MESSAGE[:2], b"<e/>" + front + b"\n--bx" + tail), ("a/b", (), smuggled)
+    for parts in ((first, ("a/b", (), b"")), (MESSAGE, second)):
+        writer = SoapBodyWriter("multipart/related; boundary=bx", attachments=True)
+        with pytest.raises(Fault, match="mime_parsing_failed"):
+            write(writer, *parts)
+    writer = SoapBodyWriter("multipart/related; boundary=bx", attachments=True)
+    writer.head(*MESSAGE)
+    writer.part_begin("a/b", ())
+    octets = (smuggled[place : place + 1] for place in range(len(smuggled)))
+    with pytest.raises(Fault, match="mime_parsing_failed"):
+        deque(map(writer.part_data, octets), maxlen=0)
+
+
+def test_a_boundary_at_the_very_end_of_a_part_counts() -> None:
+    writer = SoapBodyWriter("multipart/related; boundary=bx", attachments=True)
+    with pytest.raises(Fault, match="mime_parsing_failed"):
+        write(writer, MESSAGE, ("a/b", (), b"x\n--bx"), ("a/b", (), b""))
+
+
+def test_what_only_looks_like_a_boundary_passes() -> None:
+    writer = SoapBodyWriter("multipart/related; boundary=bx", attachments=True)
+    content = b"--b\n --bx\n--bxy\nx--bx\n-bx--"
+    assert content in write(writer, MESSAGE, ("a/b", (), content))
 
 
 def test_soap_alone_goes_out_alone() -> None:

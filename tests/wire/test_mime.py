@@ -150,6 +150,11 @@ def header(*lines: bytes) -> bytes:
         (header(*[b"A:x\r\n"] * 1000), ""),
         (header(*[b"A:x\r\n"] * 1001), "internal_error"),
         (header(*[b"A:" + b"x" * 900 + b"\r\n"] * 300), "internal_error"),
+        (b"".join([header(*[b"A:" + b"x" * 900 + b"\r\n"] * 200)[:-2] + b"\r\n"] * 20), ""),
+        (
+            header(*[b"A:" + b"x" * 900 + b"\r\n"] * 200).replace(b"--b--", b"") * 25,
+            "internal_error",
+        ),
         (b"--b\r\n" + b"x" * 1000, "mime_parsing_failed"),
     ],
 )

@@ -150,7 +150,7 @@ async def _send_soap(
     for kept in received.parts:
         await connection.send(writer.part_begin(kept.begin.content_type, kept.begin.headers))
         for chunk in kept.spool.chunks():
-            await connection.send(chunk)
+            await connection.send(writer.part_data(chunk))
         await connection.send(writer.part_end())
     await connection.finish(writer.close())
 

@@ -137,6 +137,6 @@ class SoapIntake:
         for part in received.parts:
             await exchange.send(writer.part_begin(part.begin.content_type, part.begin.headers))
             for chunk in part.spool.chunks():
-                await exchange.send(chunk)
+                await exchange.send(writer.part_data(chunk))
             await exchange.send(writer.part_end())
         await exchange.finish(writer.close())

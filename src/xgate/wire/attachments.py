@@ -53,11 +53,13 @@ class BodyLimits(msgspec.Struct, frozen=True):
     :param head: octets of the message.
     :param attachments: their number.
     :param depth: how deep multiparts may be nested.
+    :param nested: how many multiparts there may be within.
     """
 
     head: int = 10 * 1024 * 1024
     attachments: int = 10_000
     depth: int = 10
+    nested: int = 100
     mime: MimeLimits = MimeLimits(excess="mime_parsing_failed")
 
 
@@ -93,6 +95,7 @@ class SoapBodyReader:
         self._head: bytearray | None = bytearray()  # None once the message was given out
         self._in_head = False
         self._number = 0
+        self._nested = 0
         self._fault: Fault | None = None
 
     def feed(self, data: bytes | memoryview) -> list[BodyEvent]:
@@ -189,8 +192,9 @@ class SoapBodyReader:
         multipart = content_type.base.startswith("multipart/") and content_type.boundary
         if not multipart and content_type.base != "message/rfc822":
             return False
-        if len(self._readers) >= self._limits.depth:
-            raise Fault("mime_parsing_failed", "Multiparts are nested too deeply")
+        self._nested += 1
+        if len(self._readers) >= self._limits.depth or self._nested > self._limits.nested:
+            raise Fault("mime_parsing_failed", "Multiparts are nested too deeply or too often")
         self._readers.append(MultipartReader(multipart or None, self._limits.mime))
         return True
 
@@ -212,7 +216,9 @@ class SoapBodyWriter:
     :param original_content_type: what that system sent (``x-original-content-type``).
     :param attachments: whether any will follow the message.
     :param answer: the body is an answer, and promises UTF-8.
-    :raises Fault: ``internal_error`` when there are attachments but no boundary for them.
+    :raises Fault: ``internal_error`` when there are attachments but no boundary for them; from
+        every method ``mime_parsing_failed`` when a part holds the boundary: nobody signed the
+        content type that names it, so whoever reads the body could be shown other parts.
     """
 
     def __init__(
@@ -225,6 +231,7 @@ class SoapBodyWriter:
             raise Fault("internal_error", "The original content type has no boundary")
         # The reference writes the lone part's header with a blank, and without one otherwise.
         self._blank = not attachments
+        self._watch = _Watch(self._boundary)
         self.content_type = SOAP_TYPE
         """For the HTTP head."""
         if self._boundary is not None:
@@ -235,16 +242,20 @@ class SoapBodyWriter:
         if self._boundary is None:
             return octets
         opening = open_part(self._boundary, content_type, headers, first=True, blank=self._blank)
+        self._watch.begin()
+        self._watch.look(octets)
         return opening + octets
 
     def part_begin(self, content_type: str, headers: Sequence[tuple[str, str]]) -> bytes:
         """Begin an attachment."""
         if self._boundary is None or self._blank:
             raise RuntimeError("no attachments were announced")
+        self._watch.begin()
         return open_part(self._boundary, content_type, headers, first=False, blank=False)
 
     def part_data(self, data: bytes | memoryview) -> bytes | memoryview:
         """A piece of an attachment: as it is."""
+        self._watch.look(data)
         return data
 
     def part_end(self) -> bytes:
@@ -253,7 +264,31 @@ class SoapBodyWriter:
 
     def close(self) -> bytes:
         """The end of the body."""
-        return b"" if self._boundary is None else close_multipart(self._boundary)
+        if self._boundary is None:
+            return b""
+        self._watch.begin()
+        return close_multipart(self._boundary)
+
+
+class _Watch:
+    """Looks for a delimiter line in the content of parts, wherever the pieces are cut."""
+
+    def __init__(self, boundary: str | None) -> None:
+        needle = b"\n--" + (boundary or "").encode("latin-1")
+        self._pattern = re.compile(re.escape(needle) + rb"(?:--|[ \t\r\n])")
+        self._kept = len(needle) + 1
+        self._last = b""
+
+    def begin(self) -> None:
+        """A part ends, and another may begin: both at the end of a line."""
+        self.look(b"\r\n")
+        self._last = b"\n"
+
+    def look(self, data: bytes | memoryview) -> None:
+        window = b"".join((self._last, data))
+        if self._pattern.search(window):
+            raise Fault("mime_parsing_failed", "A part holds the boundary of its multipart")
+        self._last = window[-self._kept :]
 
 
 _CHARSET = re.compile(r"""(;\s*charset\s*=\s*)("[^"]*"|[^;\s]*)""", re.IGNORECASE)

@@ -39,13 +39,15 @@ class MimeLimits(msgspec.Struct, frozen=True):
     :param field: octets of a folded field; as many are too many: ``excess``.
     :param fields: number of fields; more are too many: ``excess``.
     :param header: octets of all fields; more are too many: ``excess``.
-    :param excess: the code for the last three.
+    :param headers: octets of the headers of all parts; more are too many: ``excess``.
+    :param excess: the code for the last four.
     """
 
     line: int = 1000
     field: int = 10_000
     fields: int = 1000
     header: int = 256 * 1024
+    headers: int = 4 * 1024 * 1024
     excess: str = "internal_error"
 
 
@@ -232,6 +234,7 @@ class _FieldReader:
 
     def __init__(self, limits: MimeLimits) -> None:
         self._limits = limits
+        self._total = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -253,7 +256,12 @@ class _FieldReader:
         self._lines.append(line)
         self._field_size += len(line)
         self._size += len(line)
-        if self._count > self._limits.fields or self._size > self._limits.header:
+        self._total += len(line)
+        if (
+            self._count > self._limits.fields
+            or self._size > self._limits.header
+            or self._total > self._limits.headers
+        ):
             raise Fault(self._limits.excess, "Maximum header limit exceeded")
         if self._field_size >= self._limits.field:
             raise Fault(self._limits.excess, "Maximum header length limit exceeded")
