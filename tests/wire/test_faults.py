@@ -85,6 +85,7 @@ def envelope(inner: str, prolog: str = "") -> str:
         ("<e:Fault><faultcode>a\r\nX-Evil: b</faultcode></e:Fault>", ("a?X-Evil:?b", "", "")),
         ("<e:Fault><faultcode>a</faultcode><faultcode>b</faultcode></e:Fault>", ("a", "", "")),
         ("<e:Fault/>", ("unknown", "", "")),
+        (f"<e:Fault><faultcode>{'a' * 9999}</faultcode></e:Fault>", ("a" * 500, "", "")),
         (
             "<e:Fault><faultcode>a</faultcode><faultstring>b</faultstring>"
             "<detail>plain</detail></e:Fault>",

@@ -89,6 +89,13 @@ def test_what_no_octet_stands_for_becomes_a_question_mark() -> None:
     assert ("A", "?\xff") in service_headers(read_rest_request(octets), None)
 
 
+def test_blanks_around_a_value_are_signed_and_not_sent() -> None:
+    octets = call("", ("X-Blank", "@"), ("X-Empty", "#")).octets
+    request = read_rest_request(octets.replace(b"@", b" \ta b\t ").replace(b"#", b" "))
+    assert b"X-Blank: \ta b\t \r\n" in request.octets
+    assert {("X-Blank", "a b"), ("X-Empty", "")} <= set(service_headers(request, None))
+
+
 def test_the_caller_sees_exactly_one_date() -> None:
     request = call()
     hashed = "aGFzaA=="

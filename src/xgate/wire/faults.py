@@ -69,7 +69,7 @@ def find_soap_fault(data: bytes, *, limit: int = LIMIT) -> Fault | None:
         return None
     code = found.texts.get("faultcode", "").strip()
     return Fault(
-        _NOT_PRINTABLE.sub("?", code) or "unknown",
+        _NOT_PRINTABLE.sub("?", code[:_LONGEST_CODE]) or "unknown",
         found.texts.get("faultstring", ""),
         detail=found.texts.get("faultDetail", found.texts.get("detail", "")),
         actor=found.texts.get("faultactor", ""),
@@ -115,6 +115,7 @@ _NUMBERED = re.compile("[\x7f-\x84\x86-\x9f]")
 _WELL_FORMED = re.compile("[\ud800-\udfff]")
 # A fault code travels in an HTTP header and in logs.
 _NOT_PRINTABLE = re.compile("[^!-~]")
+_LONGEST_CODE = 500
 _XML_TYPES = {
     "text/xml": "text/xml",
     "application/xml": "application/xml",

@@ -77,5 +77,8 @@ def _ascii(text: str) -> str:
 
 
 def _octets(value: str) -> str:
-    """A value of one octet a character; what no octet stands for becomes ``?``."""
-    return value.encode("latin-1", "replace").decode("latin-1")
+    """A value of one octet a character; what no octet stands for becomes ``?``.
+
+    A part may have blanks around it, which are signed; in HTTP they are no part of the value.
+    """
+    return value.strip(" \t").encode("latin-1", "replace").decode("latin-1")
