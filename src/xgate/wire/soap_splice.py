@@ -101,10 +101,8 @@ class _Markup:
         tag = _START_TAG.fullmatch(self.text(place.start, place.closed))
         if tag is not None and tag["empty"]:
             return place.closed
-        end = place.closed
-        while self._octets[end : end + self._width] != self._bracket:
-            end += self._width
-        return end + self._width
+        # An end tag is a name and blanks: in UTF-16, too, no two of their halves make a bracket.
+        return self._octets.index(self._bracket, place.closed) + self._width
 
     def blanks_before(self, start: int) -> int:
         """Where the white space before ``start`` begins, seen no further back than is pretty."""
