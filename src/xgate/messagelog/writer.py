@@ -58,6 +58,7 @@ class MessageLog:
                 self._outage.check()
         _check_id("query id", record.query_id)
         _check_id("request id", record.request_id)
+        _check_text("service", record.service)
         if any(a is not None and len(a) > self._max_body for a in record.attachments):
             raise Fault("logging_failed", "Message size exceeds maximum loggable size")
         return await self._batcher.submit(record)
@@ -76,5 +77,9 @@ def _check_id(what: str, text: str) -> None:
             "logging_failed",
             f"The {what} is longer than the {_MAX_ID} characters that can be logged",
         )
+    _check_text(what, text)
+
+
+def _check_text(what: str, text: str) -> None:
     if _UNSTORABLE.search(text):
         raise Fault("logging_failed", f"The {what} holds characters that cannot be logged")

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from xgate.errors import Fault, faults_under
-from xgate.messagelog.record import Record
 from xgate.net.client import ClientConnection
 from xgate.net.errors import NetError, TlsError
 from xgate.net.server import Exchange
@@ -26,13 +25,14 @@ from xgate.securityserver.intake import (
     take_in,
 )
 from xgate.securityserver.journal import Note
+from xgate.securityserver.logged import log_message
 from xgate.securityserver.outlet import Outlet, PeerSaidError, read_fault_body
-from xgate.securityserver.parts import KeptPart, octets_for_log
+from xgate.securityserver.parts import KeptPart
 from xgate.securityserver.receive import Received, receive_message
 from xgate.securityserver.send import PartSender, Sent, evidence_octets
 from xgate.securityserver.server import SecurityServer, new_token
 from xgate.trust.verify import Evidence, verify_message
-from xgate.wire.message import Answer
+from xgate.wire.message import Answer, Request
 from xgate.wire.transport import (
     FaultHead,
     MessageReader,
@@ -86,7 +86,7 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
         # Attachments of a merged signature are not logged: the hash chain has them (messagelog 1).
         parts = [] if proven.merged and intake.protocol == "SOAP" else received.parts
         evidence = evidence.kept(proven)
-        await _log(intake, received.octets, parts, evidence, server, response=True)
+        await _log(intake, answer, parts, evidence, server)
         await intake.answer(exchange, received, now)
 
 
@@ -113,7 +113,7 @@ async def _send(
     await intake.pass_parts(PartSender(sent, writer, peer.send).take)
     context = server.signing_context(world, intake.request.client)
     evidence = await server.signer.sign(context, sent.seal)
-    await _log(intake, intake.request.octets, sent.parts, evidence, server, response=False)
+    await _log(intake, intake.request, sent.parts, evidence, server)
     await peer.finish(evidence_octets(writer, evidence))
 
 
@@ -153,23 +153,18 @@ def _lost_in_the_answer() -> Iterator[None]:
 
 async def _log(
     intake: Intake,
-    octets: bytes,
+    message: Request | Answer,
     parts: list[KeptPart],
     evidence: Evidence,
     server: SecurityServer,
-    *,
-    response: bool,
 ) -> None:
-    most = server.settings.messagelog.max_body_bytes
-    await server.messagelog.append(
-        Record(
-            time=server.clock.now(),
-            owner=intake.request.client,
-            query_id=intake.request.id,
-            request_id=intake.request_id,
-            response=response,
-            message=octets,
-            attachments=tuple(octets_for_log(part, most) for part in parts),
-            evidence=evidence,
-        )
+    request = intake.request
+    await log_message(
+        server,
+        request,
+        message,
+        parts,
+        evidence,
+        owner=request.client,
+        request_id=intake.request_id,
     )

@@ -22,11 +22,19 @@ class KeptPart(msgspec.Struct, frozen=True):
     spool: Spool
 
 
-def octets_for_log(part: KeptPart, most: int) -> bytes:
+def octets_for_log(part: KeptPart, most: int, *, truncate: bool = False) -> bytes:
     """The octets of a part that is going to be logged.
 
+    :param truncate: only the first ``most``, if there are more.
     :raises Fault: ``logging_failed`` when there are more than ``most``.
     """
-    if part.spool.size > most:
+    if part.spool.size <= most:
+        return part.spool.read()
+    if not truncate:
         raise Fault("logging_failed", "Message size exceeds maximum loggable size")
-    return part.spool.read()
+    beginning = bytearray()
+    for chunk in part.spool.chunks():
+        beginning += chunk
+        if len(beginning) >= most:
+            break
+    return bytes(beginning[:most])

@@ -20,7 +20,6 @@ from xgate.keepers.globalconf import keep_globalconf
 from xgate.keepers.ocsp import keep_ocsp
 from xgate.keepers.timestamps import keep_timestamps, stamp_records
 from xgate.messagelog.outage import Outage
-from xgate.messagelog.sqlite import SqliteStore
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.context import service_context
@@ -32,6 +31,7 @@ from xgate.securityserver.conf_source import Loader, at_mapped_host, open_loader
 from xgate.securityserver.doors import Ports, open_doors, serve_doors
 from xgate.securityserver.identity import PeerIdentity, load_internal_identity
 from xgate.securityserver.journal import Journal
+from xgate.securityserver.log_store import open_log
 from xgate.securityserver.peers import Peers
 from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.server import SecurityServer
@@ -75,7 +75,7 @@ async def run_server(
     conf = await trio.to_thread.run_sync(loader.begin)
     world = Cell(World(conf, serverconf))
     with ExitStack() as opened:
-        store = SqliteStore(folder / settings.messagelog.path)
+        store = open_log(settings.messagelog, folder)
         opened.callback(store.close)
         stamping = settings.messagelog.timestamping
         outage = Outage(

@@ -14,7 +14,6 @@ from functools import partial
 
 from xgate.errors import SERVICE_FAILED, Fault, faults_under
 from xgate.ids import ClientId
-from xgate.messagelog.record import Record
 from xgate.net.errors import NetError
 from xgate.net.server import Exchange
 from xgate.policy.access import check_access
@@ -22,7 +21,7 @@ from xgate.policy.admit import check_registered
 from xgate.policy.world import World
 from xgate.securityserver.aside import read_aside
 from xgate.securityserver.journal import Note
-from xgate.securityserver.parts import KeptPart, octets_for_log
+from xgate.securityserver.logged import log_message
 from xgate.securityserver.receive import Received, receive_message
 from xgate.securityserver.reply import Reply
 from xgate.securityserver.send import Sent
@@ -31,7 +30,7 @@ from xgate.securityserver.service_call import call_service
 from xgate.signer.signer import SigningContext
 from xgate.trust.certificate import Certificate
 from xgate.trust.path import verify_auth_chain
-from xgate.trust.verify import Evidence, verify_message
+from xgate.trust.verify import verify_message
 from xgate.wire.message import Request, check_path, endpoint
 from xgate.wire.rest import read_rest_request
 from xgate.wire.soap import SoapMessage, read_soap
@@ -72,12 +71,15 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
         # Attachments of a merged signature are not logged: the hash chain has them (messagelog 1).
         parts = [] if proven.merged and head.protocol == "SOAP" else received.parts
         evidence = evidence.kept(proven)
-        await _log(request, head, received.octets, parts, evidence, server, response=False)
+        log = partial(
+            log_message, server, request, owner=request.service.client, request_id=head.request_id
+        )
+        await log(request, parts, evidence)
         sent = Sent(server.open_spool if head.protocol == "REST" else None)
         kept.callback(sent.close)
         answer = await call_service(request, head, received, service, sent, reply, server)
         signed = await server.signer.sign(context, sent.seal)
-        await _log(request, head, answer, sent.parts, signed, server, response=True)
+        await log(answer, sent.parts, signed)
         await reply.finish(signed)
 
 
@@ -171,28 +173,3 @@ async def _receive(
         await receive_message(received, reader, exchange.receive, arrival)
     except NetError as error:
         raise Fault("service_failed.io_error", str(error)) from error
-
-
-async def _log(
-    request: Request,
-    head: TransportHead,
-    octets: bytes,
-    parts: list[KeptPart],
-    evidence: Evidence,
-    server: SecurityServer,
-    *,
-    response: bool,
-) -> None:
-    most = server.settings.messagelog.max_body_bytes
-    await server.messagelog.append(
-        Record(
-            time=server.clock.now(),
-            owner=request.service.client,
-            query_id=request.id,
-            request_id=head.request_id,
-            response=response,
-            message=octets,
-            attachments=tuple(octets_for_log(part, most) for part in parts),
-            evidence=evidence,
-        )
-    )

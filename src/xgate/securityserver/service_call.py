@@ -23,9 +23,9 @@ from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.soap_body import SoapBody
 from xgate.serverconf.model import Service
 from xgate.wire.attachments import SoapBodyReader, SoapBodyWriter
-from xgate.wire.message import Request
+from xgate.wire.message import Answer, Request
 from xgate.wire.parts import Head, PartBegin, PartData, PartEnd
-from xgate.wire.rest import RestRequest, request_hash, write_rest_response
+from xgate.wire.rest import RestRequest, RestResponse, request_hash, write_rest_response
 from xgate.wire.rest_relay import carries_body, service_address, service_headers
 from xgate.wire.soap import SoapMessage, read_soap, with_request_hash
 from xgate.wire.transport import REST_BODY, REST_RESPONSE, TransportHead
@@ -43,8 +43,8 @@ async def call_service(
     sent: Sent,
     reply: Reply,
     server: SecurityServer,
-) -> bytes:
-    """Call the service and pass its answer on; the octets of the answer's message part.
+) -> Answer:
+    """Call the service and pass its answer on; what it answered.
 
     :raises Fault: ``service_failed...`` for SOAP, the bare cause for REST.
     """
@@ -62,7 +62,7 @@ async def _call_rest(
     sent: Sent,
     reply: Reply,
     server: SecurityServer,
-) -> bytes:
+) -> RestResponse:
     await reply.begin("REST", "")
     url = service_address(service.url, request)
     async with _connected(url, service, server) as connection:
@@ -81,7 +81,7 @@ async def _call_rest(
         await reply.head(REST_RESPONSE, (), response.octets)
         if request.verb != "HEAD" and answer.status not in _NO_ENTITY:
             await _pass_body(connection, PartSender(sent, reply.writer, reply.send))
-    return response.octets
+    return response
 
 
 async def _send_rest(
@@ -116,7 +116,7 @@ async def _call_soap(
     sent: Sent,
     reply: Reply,
     server: SecurityServer,
-) -> bytes:
+) -> SoapMessage:
     with faults_under(SERVICE_FAILED):
         async with _connected(service.url, service, server) as connection:
             await _send_soap(connection, service, head, received)
@@ -131,7 +131,7 @@ async def _call_soap(
             sent.message(message.octets)
             await reply.head(part.content_type, part.headers, message.octets)
             await body.pass_parts(PartSender(sent, reply.writer, reply.send).take)
-    return message.octets
+    return message
 
 
 async def _send_soap(

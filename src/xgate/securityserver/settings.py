@@ -11,7 +11,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -20,7 +20,9 @@ from xgate.ids import ClientId, ServerId
 
 __all__ = [
     "AllowSettings",
+    "BodySettings",
     "ClientSettings",
+    "EncryptionSettings",
     "GlobalconfSettings",
     "GroupSettings",
     "KeysSettings",
@@ -28,9 +30,11 @@ __all__ = [
     "ListenSettings",
     "MessagelogSettings",
     "PeerSettings",
+    "PostgresSettings",
     "ServiceSettings",
     "Settings",
     "SettingsError",
+    "SqliteSettings",
     "TimestampSettings",
     "TlsSettings",
     "load_settings",
@@ -118,12 +122,62 @@ class TimestampSettings(_Section, frozen=True):
     accepted_failure_seconds: float = 14_400.0
 
 
-class MessagelogSettings(_Section, frozen=True):
-    """Where messages are logged."""
+class SqliteSettings(_Section, frozen=True):
+    """The log in one file."""
 
-    use: Literal["sqlite"] = "sqlite"
     path: str = "messagelog.sqlite"
-    max_body_bytes: int = 10 << 20
+
+
+class PostgresSettings(_Section, frozen=True):
+    """The log in PostgreSQL.
+
+    :param conninfo: as libpq takes it, ``host=... dbname=... user=... passfile=...``.
+    :param connect_seconds: within which a connection must stand.
+    :param answer_seconds: within which each statement must be answered, or messages are refused.
+    """
+
+    conninfo: str = ""
+    connect_seconds: Annotated[int, msgspec.Meta(ge=2)] = 5
+    answer_seconds: Annotated[float, msgspec.Meta(ge=1)] = 10.0
+
+
+class BodySettings(_Section, frozen=True):
+    """Whether bodies of messages to and from one subsystem's services are logged."""
+
+    subsystem: str
+    log: bool
+
+
+class EncryptionSettings(_Section, frozen=True):
+    """Encryption of logged bodies: files of at least 32 random octets and mode 0600, by key id.
+
+    :param current: the id of the key for new records; empty: they are not encrypted. The other
+        keys open what was encrypted with them.
+    """
+
+    current: str = ""
+    keys: dict[str, str] = {}
+
+
+class MessagelogSettings(_Section, frozen=True):
+    """Where and how messages are logged.
+
+    :param use: ``sqlite``, ``postgres`` or the name of another package's store, which gets
+        ``options``.
+    :param body_logging: whether bodies are logged; ``bodies`` says otherwise for some subsystems.
+    :param max_body_bytes: largest REST body or attachment that may be logged; 0: none is kept.
+    :param truncate_bodies: keep the beginning of a larger one instead of refusing the message.
+    """
+
+    use: str = "sqlite"
+    sqlite: SqliteSettings = SqliteSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    options: dict[str, Any] = {}
+    body_logging: bool = True
+    bodies: tuple[BodySettings, ...] = ()
+    max_body_bytes: Annotated[int, msgspec.Meta(ge=0, le=512 << 20)] = 10 << 20
+    truncate_bodies: bool = False
+    encryption: EncryptionSettings = EncryptionSettings()
     timestamping: TimestampSettings = TimestampSettings()
 
 
@@ -259,6 +313,10 @@ _SECTIONS: dict[tuple[type[_Section], str], type[_Section]] = {
     (Settings, "keys"): KeysSettings,
     (Settings, "tls"): TlsSettings,
     (Settings, "messagelog"): MessagelogSettings,
+    (MessagelogSettings, "sqlite"): SqliteSettings,
+    (MessagelogSettings, "postgres"): PostgresSettings,
+    (MessagelogSettings, "bodies"): BodySettings,
+    (MessagelogSettings, "encryption"): EncryptionSettings,
     (MessagelogSettings, "timestamping"): TimestampSettings,
     (Settings, "limits"): LimitSettings,
     (Settings, "client"): ClientSettings,
