@@ -51,7 +51,7 @@ def tree(
     signer: DirectorySigner,
     expires: datetime,
 ) -> Callable[..., Web]:
-    def make(host: str = "http://cs", version: int = 6, instance: str = "XX") -> Web:
+    def make(host: str = "http://cs", version: int = 6, instance: str = "XX", age: int = 0) -> Web:
         parts = (
             PublishedPart(SHARED_PARAMETERS, "shared-params.xml", write_shared(country, version)),
             PublishedPart(
@@ -64,7 +64,7 @@ def tree(
             signer,
             Boundaries("o", "i"),
             generation="1",
-            expires=expires,
+            expires=expires - timedelta(seconds=age),
             version=version,
         )
         web: Web = {f"{host}/{name}": octets for name, octets in files.items()}
@@ -263,6 +263,21 @@ def test_an_expired_directory_is_of_no_use(
     download(anchor, FakeWeb(tree()), expires, plain(anchor))
     with pytest.raises(Fault, match="global_conf_outdated"):
         download(anchor, FakeWeb(tree()), expires + timedelta(seconds=1), plain(anchor))
+
+
+def test_an_older_directory_is_not_taken_back(
+    tree: Callable[..., Web], anchor: Anchor, now: datetime, expires: datetime
+) -> None:
+    def again(age: int, *, older: bool = False) -> datetime | None:
+        web = FakeWeb(tree(age=age))
+        loaded, _ = download(anchor, web, now, plain(anchor), known=known, older=older)
+        return loaded.conf.instances["XX"].expires
+
+    known, _ = download(anchor, FakeWeb(tree(age=60)), now, plain(anchor))
+    assert again(0) == expires
+    with pytest.raises(Fault, match="before the one in use"):
+        again(61)
+    assert again(61, older=True) == expires - timedelta(seconds=61)
 
 
 # Whose configuration it is

@@ -2,8 +2,9 @@
 
 The rule: locations are tried in order until one gives everything: a directory whose signature holds
 under that location's own certificates, and all parts of the anchor's instance with the right
-digests. A part of another instance is never taken (globalconf 2.3, 2.4, 3.3, 11.7, 11.22). The
-newest published version is looked for at every fetch (11.8).
+digests. A part of another instance is never taken, nor is a directory that expires before the one
+in use, which somebody may have kept to play it again (globalconf 2.3, 2.4, 3.3, 11.7, 11.16,
+11.22). The newest published version is looked for at every fetch (11.8).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from xgate.globalconf.directory import (
 )
 from xgate.globalconf.elements import DOCUMENT_LIMIT
 from xgate.globalconf.shared import SharedParameters, Source
-from xgate.globalconf.source import LoadedConf, StoredPart, assemble
+from xgate.globalconf.source import SHARED_FILE, LoadedConf, StoredPart, assemble
 
 __all__ = ["Fetch", "Location", "Spread", "download", "find_locations"]
 
@@ -82,16 +83,23 @@ def download(
     *,
     known: LoadedConf | None = None,
     weak: bool = False,
+    older: bool = False,
 ) -> tuple[LoadedConf, Location]:
     """The first whole configuration, and the location that gave it.
 
     :param known: an earlier one, whose files are not fetched again while they are the same.
+    :param older: take one that expires before the known one, as after a restored backup or a
+        shorter validity; otherwise that is refused until the known one has expired.
     :raises Fault: the most telling reason, that is the first that is not a failed connection.
     """
     refusals: list[Fault] = []
     for location in locations:
         try:
-            return _download_from(anchor, fetch, now, location, known, weak=weak), location
+            body = _fetch_directory(fetch, location.url)
+            directory = read_directory(body, location.certificates, now, weak=weak)
+            if not older:
+                _check_not_older(directory, anchor.instance, known)
+            return _fetch_parts(anchor, fetch, directory, location, known), location
         except Fault as fault:
             refusals.append(fault)
     telling = [fault for fault in refusals if fault.code != CONNECTION_FAILURE]
@@ -100,17 +108,24 @@ def download(
     )
 
 
-def _download_from(
+def _check_not_older(directory: Directory, instance: str, known: LoadedConf | None) -> None:
+    kept = None if known is None else known.find_part(instance, SHARED_FILE)
+    in_use = None if kept is None else kept.expires
+    if in_use is not None and directory.expires < in_use:
+        raise Fault(
+            "global_conf_outdated",
+            f"The configuration expires on {directory.expires.isoformat()}, before the one in use"
+            f" ({in_use.isoformat()})",
+        )
+
+
+def _fetch_parts(
     anchor: Anchor,
     fetch: Fetch,
-    now: datetime,
+    directory: Directory,
     location: Location,
     known: LoadedConf | None,
-    *,
-    weak: bool,
 ) -> LoadedConf:
-    body = _fetch_directory(fetch, location.url)
-    directory = read_directory(body, location.certificates, now, weak=weak)
     parts = [
         _fetch_part(fetch, location.url, anchor.instance, directory, part, known)
         for part in _parts_of(directory, anchor.instance)

@@ -24,6 +24,7 @@ class HttpSource:
     :param known: the last configuration that was good, for example from disk, even if expired.
     :param spread: the order among equally good locations, for example a shuffle.
     :param weak: take digests and signatures by MD5 and SHA-1 as well.
+    :param older: take a configuration that expires before the last one; see ``download``.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class HttpSource:
         known: LoadedConf | None = None,
         spread: Spread = tuple,
         weak: bool = False,
+        older: bool = False,
     ) -> None:
         self._anchor = anchor
         self._get = fetch
         self._known = known
         self._spread = spread
         self._weak = weak
+        self._older = older
         self._answered: Location | None = None
 
     def fetch(self, now: datetime) -> LoadedConf:
@@ -52,7 +55,13 @@ class HttpSource:
             locations = (self._answered, *locations)
         self._answered = None  # remembered again only if this fetch succeeds
         self._known, self._answered = download(
-            self._anchor, self._get, now, locations, known=self._known, weak=self._weak
+            self._anchor,
+            self._get,
+            now,
+            locations,
+            known=self._known,
+            weak=self._weak,
+            older=self._older,
         )
         return self._known
 
