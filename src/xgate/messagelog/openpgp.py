@@ -4,7 +4,7 @@ The rule: who the recipients are is decided by the member whose archive it is, a
 be found is a refusal, never a file for fewer or for nobody. Keys are named as GnuPG users name
 them, but never by something that two keys answer to. The octets go through a pipe to a process of
 its own (``openpgp_child``): the library would hold the interpreter for as long as it encrypts, and
-so nothing unencrypted ever lies on the disk. Needs the extra ``xgate[archive]``. Source: asic 4.
+so no message ever lies on the disk in clear. Needs the extra ``xgate[archive]``. Source: asic 4.
 """
 
 from __future__ import annotations

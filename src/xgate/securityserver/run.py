@@ -27,6 +27,7 @@ from xgate.net.drain import Drain
 from xgate.net.errors import HttpError, NetError
 from xgate.net.fetch import fetch
 from xgate.policy.world import World
+from xgate.securityserver.archiving import keep_archived, open_archiver
 from xgate.securityserver.conf_source import Loader, at_mapped_host, open_loader
 from xgate.securityserver.doors import Ports, open_doors, serve_doors
 from xgate.securityserver.identity import PeerIdentity, load_internal_identity
@@ -83,12 +84,15 @@ async def run_server(
         )
         log = MessageLog(store, max_body=settings.messagelog.max_body_bytes, outage=outage)
         server = _assemble(settings, folder, clock, journal, world, ring, log, loader)
+        archiver = open_archiver(settings.messagelog.archive, folder, store, clock, journal)
         doors = await open_doors(settings.listen)
         opened.callback(doors.close)
         async with trio.open_nursery() as keepers:
             await keepers.start(server.signer.run)
             await keepers.start(server.messagelog.run)
             _start_keepers(keepers, server, loader, outage)
+            if archiver is not None:
+                keepers.start_soon(keep_archived, server, archiver)
             async with trio.open_nursery() as serving:
                 await serving.start(serve_doors, doors, server, drain)
                 journal.event("serving", id=server.id.short, **doors.ports.named())

@@ -17,6 +17,12 @@ import msgspec
 
 from xgate.errors import Fault
 from xgate.ids import ClientId, ServerId
+from xgate.securityserver.archive_settings import (
+    ArchiveEncryptionSettings,
+    ArchiveSettings,
+    BucketSettings,
+)
+from xgate.securityserver.section import Section as _Section
 
 __all__ = [
     "AllowSettings",
@@ -43,10 +49,6 @@ __all__ = [
 
 class SettingsError(Exception):
     """The settings file cannot be used; the text names the place, the cause and the mend."""
-
-
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    pass
 
 
 class ListenSettings(_Section, frozen=True):
@@ -179,6 +181,7 @@ class MessagelogSettings(_Section, frozen=True):
     truncate_bodies: bool = False
     encryption: EncryptionSettings = EncryptionSettings()
     timestamping: TimestampSettings = TimestampSettings()
+    archive: ArchiveSettings = ArchiveSettings()
 
 
 class LimitSettings(_Section, frozen=True):
@@ -318,6 +321,9 @@ _SECTIONS: dict[tuple[type[_Section], str], type[_Section]] = {
     (MessagelogSettings, "bodies"): BodySettings,
     (MessagelogSettings, "encryption"): EncryptionSettings,
     (MessagelogSettings, "timestamping"): TimestampSettings,
+    (MessagelogSettings, "archive"): ArchiveSettings,
+    (ArchiveSettings, "encryption"): ArchiveEncryptionSettings,
+    (ArchiveSettings, "bucket"): BucketSettings,
     (Settings, "limits"): LimitSettings,
     (Settings, "client"): ClientSettings,
     (ClientSettings, "service"): ServiceSettings,
