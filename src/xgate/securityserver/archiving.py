@@ -25,9 +25,9 @@ from xgate.messagelog.s3 import S3Target
 from xgate.messagelog.store import LogStore
 from xgate.messagelog.target import ArchiveTarget, FileTarget
 from xgate.securityserver.archive_settings import (
+    ArchiveEncryptionSettings,
     ArchiveSettings,
     BucketSettings,
-    ArchiveEncryptionSettings,
 )
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.server import SecurityServer

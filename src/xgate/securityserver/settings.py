@@ -22,7 +22,6 @@ from xgate.securityserver.archive_settings import (
     ArchiveSettings,
     BucketSettings,
 )
-from xgate.securityserver.section import Section as _Section
 
 __all__ = [
     "AllowSettings",
@@ -49,6 +48,10 @@ __all__ = [
 
 class SettingsError(Exception):
     """The settings file cannot be used; the text names the place, the cause and the mend."""
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    pass
 
 
 class ListenSettings(_Section, frozen=True):
@@ -300,8 +303,8 @@ def _explain(text: str, table: dict[str, Any]) -> str:
     return f"{where}unknown key '{match['name']}'; {hint}"
 
 
-def _section_at(place: str) -> type[_Section] | None:
-    section: type[_Section] = Settings
+def _section_at(place: str) -> type[msgspec.Struct] | None:
+    section: type[msgspec.Struct] = Settings
     for name in _INDEX.sub("", place).split("."):
         if not name:
             continue
@@ -309,7 +312,7 @@ def _section_at(place: str) -> type[_Section] | None:
     return section
 
 
-_SECTIONS: dict[tuple[type[_Section], str], type[_Section]] = {
+_SECTIONS: dict[tuple[type[msgspec.Struct], str], type[msgspec.Struct]] = {
     (Settings, "listen"): ListenSettings,
     (Settings, "peers"): PeerSettings,
     (Settings, "globalconf"): GlobalconfSettings,
