@@ -9,7 +9,9 @@ not be able to stop the stamping. What a service answers is verified before it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
 
 import msgspec
 
@@ -28,7 +30,12 @@ from xgate.trust.timestamp import (
 )
 from xgate.trust.xades import read_signature, with_timestamp
 
-__all__ = ["Order", "fulfil", "write_order"]
+__all__ = ["Finished", "Order", "finished", "fulfil", "prove_token", "write_order"]
+
+T = TypeVar("T")
+
+Finished = tuple[Mapping[int, Stamp], Mapping[int, bytes]]
+"""Stamps with their token, and the documents that changed with it, by number."""
 
 _LEAF = "/META-INF/signatures.xml"
 
@@ -65,18 +72,35 @@ def write_order(waiting: Sequence[Waiting], store: LogStore) -> Order:
     return _chained([*waiting, *waiting])
 
 
-def fulfil(order: Order, answer: bytes, trust: Trust, store: LogStore) -> None:
-    """Verify a service's answer and store the finished stamps.
+def prove_token(order: Order, answer: bytes, trust: Trust) -> bytes:
+    """The token in a service's answer, proven and in the form that is stored.
 
-    :raises Fault: the codes of messagelog 3.2; then nothing was kept. As ``LogStore.stamp``.
+    :raises Fault: the codes of messagelog 3.2.
     """
     token = read_timestamp_response(answer, SHA512.of(order.stamped), SHA512)
     proven = verify_timestamp(token, order.stamped, trust)
-    token = with_tsa_certificate(token, proven.certificate)
-    store.stamp(
-        {n: Stamp(token, s.chain_result, s.chain) for n, s in order.stamps.items()},
-        {n: with_timestamp(document, token) for n, document in order.documents.items()},
-    )
+    return with_tsa_certificate(token, proven.certificate)
+
+
+def finished(order: Order, token: bytes, size: int) -> Iterator[Finished]:
+    """What ``LogStore.stamp`` takes, for at most ``size`` records at a time.
+
+    Each slice stands for itself: records of one that was not kept wait for another token.
+    """
+    for part in _batched(order.stamps.items(), size):
+        yield (
+            {n: Stamp(token, stamp.chain_result, stamp.chain) for n, stamp in part},
+            {n: with_timestamp(order.documents[n], token) for n, _ in part if n in order.documents},
+        )
+
+
+def fulfil(order: Order, answer: bytes, trust: Trust, store: LogStore) -> None:
+    """Verify a service's answer and store the finished stamps, all or none.
+
+    :raises Fault: as ``prove_token``; then nothing was kept. As ``LogStore.stamp``.
+    """
+    for stamps, documents in finished(order, prove_token(order, answer, trust), len(order.stamps)):
+        store.stamp(stamps, documents)
 
 
 def _chained(waiting: Sequence[Waiting]) -> Order:
@@ -98,3 +122,9 @@ def _has_place(document: bytes) -> bool:
     except Fault:
         return False
     return True
+
+
+def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part

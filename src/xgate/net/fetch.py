@@ -46,6 +46,7 @@ async def fetch(
     headers: HeaderList = (),
     body: Octets | AsyncIterable[Octets] = b"",
     timeout: float = 30.0,
+    connect_timeout: float | None = None,
     max_bytes: int = 10 << 20,
     roots: Sequence[bytes] | None = None,
     clock: Clock | None = None,
@@ -53,6 +54,7 @@ async def fetch(
     """Make one call and return its answer, whatever its status.
 
     :param url: ``http`` or ``https``, without credentials. :param timeout: seconds for all of it.
+    :param connect_timeout: seconds of these for the connection; None: as many.
     :param body: one that is iterated over needs a ``Content-Length`` or is chunked.
     :param max_bytes: most octets of an answer's body.
     :param roots: DER certificates to trust for HTTPS; the system's if None. A server whose own
@@ -63,7 +65,8 @@ async def fetch(
     """
     parts = _read_url(url)
     with trio.move_on_after(timeout):
-        connection = await _open(parts, timeout, roots, clock or SystemClock())
+        patience = timeout if connect_timeout is None else connect_timeout
+        connection = await _open(parts, patience, roots, clock or SystemClock())
         try:
             with suppress(ClosedError):  # it takes no more, and may have answered why
                 await connection.request(method, _target(parts), [*headers, *_CLOSE], body)

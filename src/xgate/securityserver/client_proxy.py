@@ -8,7 +8,8 @@ words. Order of checks, and of signing, logging and releasing: pipeline 3.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 
 from xgate.errors import Fault, faults_under
 from xgate.net.client import ClientConnection
@@ -31,6 +32,7 @@ from xgate.securityserver.parts import KeptPart
 from xgate.securityserver.receive import Received, receive_message
 from xgate.securityserver.send import PartSender, Sent, evidence_octets
 from xgate.securityserver.server import SecurityServer, new_token
+from xgate.securityserver.stamping import stamp_by
 from xgate.trust.verify import Evidence, verify_message
 from xgate.wire.message import Answer, Request
 from xgate.wire.transport import (
@@ -63,6 +65,7 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
     check_caller(client, caller_of(exchange), server.internal.chain[0])
     provider = intake.request.service.client
     route = find_route(world.globalconf, provider, intake.request.security_server)
+    server.messagelog.check_can_log()
     with ExitStack() as kept:
         # SOAP attachments are not logged: their digests in the hash chain are (messagelog 1).
         sent = Sent(server.open_spool if intake.protocol == "REST" else None)
@@ -86,7 +89,8 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
         # Attachments of a merged signature are not logged: the hash chain has them (messagelog 1).
         parts = [] if proven.merged and intake.protocol == "SOAP" else received.parts
         evidence = evidence.kept(proven)
-        await _log(intake, answer, parts, evidence, server)
+        until = stamp_by(world.globalconf, proven.ocsp)
+        await _log(intake, answer, parts, evidence, server, until)
         await intake.answer(exchange, received, now)
 
 
@@ -110,10 +114,16 @@ async def _send(
     await peer.start("POST", "/", head)
     await peer.send(writer.ocsp(auth_ocsp) + intake.write_head(writer))
     sent.message(intake.request.octets)
-    await intake.pass_parts(PartSender(sent, writer, peer.send).take)
-    context = server.signing_context(world, intake.request.client)
-    evidence = await server.signer.sign(context, sent.seal)
-    await _log(intake, intake.request, sent.parts, evidence, server)
+    try:
+        await intake.pass_parts(PartSender(sent, writer, peer.send).take)
+        context = server.signing_context(world, intake.request.client)
+        evidence = await server.signer.sign(context, sent.seal)
+        await _log(intake, intake.request.octets, sent.parts, evidence, server, response=False)
+    except Fault:
+        if intake.protocol == "SOAP":  # ends regularly, without a signature (pipeline 3)
+            with suppress(NetError, PeerSaidError):
+                await peer.finish(writer.close())
+        raise
     await peer.finish(evidence_octets(writer, evidence))
 
 
@@ -157,6 +167,7 @@ async def _log(
     parts: list[KeptPart],
     evidence: Evidence,
     server: SecurityServer,
+    until: datetime | None,
 ) -> None:
     request = intake.request
     await log_message(
@@ -167,4 +178,5 @@ async def _log(
         evidence,
         owner=request.client,
         request_id=intake.request_id,
+        stamp_by=until,
     )

@@ -10,6 +10,7 @@ service, on both servers. Source: messagelog 1.1 to 1.3.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -100,10 +101,12 @@ async def log_message(
     *,
     owner: ClientId,
     request_id: str,
+    stamp_by: datetime | None = None,
 ) -> None:
     """Log a request, or the answer to it; it is durable when this returns.
 
     :param owner: our side's client.
+    :param stamp_by: as ``stamping.stamp_by`` has it.
     :raises Fault: ``logging_failed...``; then it is not in the log.
     """
     rules = read_body_rules(server.settings.messagelog)
@@ -122,5 +125,6 @@ async def log_message(
             service=request.service.short,
             complete=kept.complete,
             key=new_key(),
-        )
+        ),
+        stamp_by,
     )

@@ -8,27 +8,24 @@ so when it is asked for. Draining: listeners close, running exchanges end, then 
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import trio
 
 from xgate.cell import Cell
 from xgate.clock import Clock
+from xgate.keepers.audit import Audit, keep_auditing
 from xgate.keepers.globalconf import keep_globalconf
 from xgate.keepers.ocsp import keep_ocsp
-from xgate.keepers.timestamps import keep_timestamps, stamp_records
-from xgate.messagelog.outage import Outage
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.context import service_context
 from xgate.net.drain import Drain
-from xgate.net.errors import HttpError, NetError
-from xgate.net.fetch import fetch
 from xgate.policy.world import World
 from xgate.securityserver.archiving import keep_archived, open_archiver
-from xgate.securityserver.conf_source import Loader, at_mapped_host, open_loader
+from xgate.securityserver.conf_source import Loader, open_loader
 from xgate.securityserver.doors import Ports, open_doors, serve_doors
 from xgate.securityserver.identity import PeerIdentity, load_internal_identity
 from xgate.securityserver.journal import Journal
@@ -37,12 +34,8 @@ from xgate.securityserver.peers import Peers
 from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.services import Services
-from xgate.securityserver.settings import (
-    KeysSettings,
-    Settings,
-    SettingsError,
-    TimestampSettings,
-)
+from xgate.securityserver.settings import KeysSettings, Settings, SettingsError
+from xgate.securityserver.stamping import Stamping, post_to
 from xgate.signer.keyring import Keyring, read_keyring
 from xgate.signer.ocsp_cache import OcspCache
 from xgate.signer.signer import Signer
@@ -50,7 +43,6 @@ from xgate.signer.store import read_store
 
 __all__ = ["Ports", "run_server"]
 
-_ANSWER_BYTES = 256 * 1024
 _ANSWER_SECONDS = 60.0
 
 
@@ -78,19 +70,18 @@ async def run_server(
     with ExitStack() as opened:
         store = open_log(settings.messagelog, folder)
         opened.callback(store.close)
-        stamping = settings.messagelog.timestamping
-        outage = Outage(
-            partial(_stampers, stamping, world), clock.monotonic, stamping.accepted_failure_seconds
+        stamping = Stamping(settings, folder, store, world, clock, journal.event)
+        log = stamping.open_log(settings.messagelog.max_body_bytes)
+        server = _assemble(
+            settings, folder, clock, journal, world, ring, log, loader, stamping.stamp_now
         )
-        log = MessageLog(store, max_body=settings.messagelog.max_body_bytes, outage=outage)
-        server = _assemble(settings, folder, clock, journal, world, ring, log, loader)
         archiver = open_archiver(settings.messagelog.archive, folder, store, clock, journal)
         doors = await open_doors(settings.listen)
         opened.callback(doors.close)
         async with trio.open_nursery() as keepers:
             await keepers.start(server.signer.run)
             await keepers.start(server.messagelog.run)
-            _start_keepers(keepers, server, loader, outage)
+            _start_keepers(keepers, server, loader, stamping)
             if archiver is not None:
                 keepers.start_soon(keep_archived, server, archiver)
             async with trio.open_nursery() as serving:
@@ -130,6 +121,7 @@ def _assemble(
     ring: Keyring,
     log: MessageLog,
     loader: Loader,
+    stamp_now: Callable[[Waiting], Awaitable[None]],
 ) -> SecurityServer:
     ocsp = OcspCache()
     internal = load_internal_identity(settings.tls, folder, clock.now())
@@ -149,73 +141,31 @@ def _assemble(
         spool_folder=None,
         internal=internal,
         loaded_conf=lambda: loader.loaded,
-        stamp_now=partial(_stamp_now, settings, world, log, clock, journal),
+        stamp_now=stamp_now,
+        audit=Audit(),
     )
 
 
-async def _stamp_now(
-    settings: Settings,
-    world: Cell[World],
-    log: MessageLog,
-    clock: Clock,
-    journal: Journal,
-    waiting: Waiting,
-) -> None:
-    """A timestamp for one message, while somebody waits for it (asic 6, ``force``)."""
-    services = _stampers(settings.messagelog.timestamping, world)
-    post = partial(_post, settings.peers.hosts)
-    await stamp_records([waiting], log.store, world.value, services, clock, post, journal.event)
-
-
-def _stampers(settings: TimestampSettings, world: Cell[World]) -> list[str]:
-    """The URLs of the timestamping services, in order of preference."""
-    return list(settings.services) or [tsa.url for tsa in world.value.globalconf.tsas()]
-
-
 def _start_keepers(
-    keepers: trio.Nursery, server: SecurityServer, loader: Loader, outage: Outage
+    keepers: trio.Nursery, server: SecurityServer, loader: Loader, stamping: Stamping
 ) -> None:
     settings, journal, world = server.settings, server.journal, server.world
-    stamping = settings.messagelog.timestamping
-
-    def interval() -> float:
-        said = world.value.globalconf.timestamping_interval.total_seconds()
-        return stamping.interval_seconds or min(max(60.0, said), 86_400.0)  # messagelog 3.1
-
-    post = partial(_post, settings.peers.hosts)
+    post = post_to(settings.peers.hosts, timeout=_ANSWER_SECONDS)
     keepers.start_soon(
         keep_globalconf, world, loader.load, settings.globalconf.refresh_seconds, journal.event
     )
     keepers.start_soon(
         keep_ocsp, server.ring.certificates, world, server.ocsp, server.clock, post, journal.event
     )
-    keepers.start_soon(
-        partial(keep_timestamps, retry=stamping.retry_seconds),
-        server.messagelog.store,
-        world,
-        partial(_stampers, stamping, world),
-        interval,
-        stamping.batch,
-        outage,
-        server.clock,
-        post,
-        journal.event,
-    )
-
-
-async def _post(hosts: dict[str, str], url: str, body: bytes, kind: str) -> bytes:
-    """POST to an OCSP responder or timestamping service (``keepers.ocsp.Post``)."""
-    try:
-        answer = await fetch(
-            at_mapped_host(url, hosts),
-            method="POST",
-            headers=[("Content-Type", kind)],
-            body=body,
-            timeout=_ANSWER_SECONDS,
-            max_bytes=_ANSWER_BYTES,
+    keepers.start_soon(stamping.keep)
+    audit = settings.messagelog.audit
+    if audit.interval_seconds:
+        keepers.start_soon(
+            keep_auditing,
+            server.audit,
+            server.messagelog.store,
+            world,
+            audit.interval_seconds,
+            audit.sample,
+            journal.event,
         )
-    except ValueError as error:
-        raise NetError(str(error)) from None
-    if answer.status != 200 or not answer.body:
-        raise HttpError(f"the answer is {answer.status} {answer.reason}".rstrip())
-    return answer.body

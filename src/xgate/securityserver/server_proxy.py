@@ -27,8 +27,10 @@ from xgate.securityserver.reply import Reply
 from xgate.securityserver.send import Sent
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.service_call import call_service
+from xgate.securityserver.stamping import stamp_by
 from xgate.signer.signer import SigningContext
 from xgate.trust.certificate import Certificate
+from xgate.trust.ocsp import OcspResponse
 from xgate.trust.path import verify_auth_chain
 from xgate.trust.verify import verify_message
 from xgate.wire.message import Request, check_path, endpoint
@@ -74,12 +76,14 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
         log = partial(
             log_message, server, request, owner=request.service.client, request_id=head.request_id
         )
-        await log(request, parts, evidence)
+        await log(request, parts, evidence, stamp_by=stamp_by(world.globalconf, proven.ocsp))
         sent = Sent(server.open_spool if head.protocol == "REST" else None)
         kept.callback(sent.close)
         answer = await call_service(request, head, received, service, sent, reply, server)
+        server.messagelog.check_can_log()
         signed = await server.signer.sign(context, sent.seal)
-        await log(answer, sent.parts, signed)
+        until = stamp_by(world.globalconf, [OcspResponse.load(context.ocsp)])
+        await log(answer, sent.parts, signed, stamp_by=until)
         await reply.finish(signed)
 
 

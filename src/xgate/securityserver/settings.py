@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from xgate.errors import Fault
+from xgate.globalconf.tsas import TsaOrder
 from xgate.ids import ClientId, ServerId
 from xgate.securityserver.archive_settings import (
     ArchiveEncryptionSettings,
@@ -25,6 +26,7 @@ from xgate.securityserver.archive_settings import (
 
 __all__ = [
     "AllowSettings",
+    "AuditSettings",
     "BodySettings",
     "ClientSettings",
     "EncryptionSettings",
@@ -111,20 +113,41 @@ class TlsSettings(_Section, frozen=True):
 
 
 class TimestampSettings(_Section, frozen=True):
-    """Timestamping of logged messages.
+    """Timestamping of logged messages (messagelog 3).
 
-    :param services: URLs in order of preference; empty: those of the global configuration.
+    :param mode: ``batch``: many records share a token, at each interval; ``each``: every record is
+        stamped before its message goes on, and a message that cannot be stamped is refused.
+    :param services: URLs in order of preference; empty: those of the global configuration. One that
+        the global configuration does not approve of is never asked.
+    :param order: in which order services that cost money are asked, and whether at all.
     :param interval_seconds: how often what is unstamped is stamped; 0: as the global configuration
-        says.
+        says, but at least 60 and at most 86400.
+    :param batch: most records to a token; as soon as so many wait they are stamped.
     :param retry_seconds: how soon it is tried again after a failure, if that is sooner.
-    :param accepted_failure_seconds: for how long messages go on while it fails; 0: for ever.
+    :param acceptable_failure_seconds: for how long messages go on while it fails; 0: for ever.
+    :param connect_seconds: for a connection to a service. :param answer_seconds: for its answer.
     """
 
+    mode: Literal["batch", "each"] = "batch"
     services: tuple[str, ...] = ()
-    interval_seconds: float = 0.0
-    batch: int = 10_000
-    retry_seconds: float = 60.0
-    accepted_failure_seconds: float = 14_400.0
+    order: TsaOrder = "listed"
+    interval_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0.0
+    batch: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 10_000
+    retry_seconds: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 60.0
+    acceptable_failure_seconds: Annotated[float, msgspec.Meta(ge=0)] = 14_400.0
+    connect_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 20.0
+    answer_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 60.0
+
+
+class AuditSettings(_Section, frozen=True):
+    """How stored evidence is verified anew in the background.
+
+    :param interval_seconds: between two samples; 0: never.
+    :param sample: how many records one sample has.
+    """
+
+    interval_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 60.0
+    sample: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
 
 
 class SqliteSettings(_Section, frozen=True):
@@ -185,6 +208,7 @@ class MessagelogSettings(_Section, frozen=True):
     encryption: EncryptionSettings = EncryptionSettings()
     timestamping: TimestampSettings = TimestampSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    audit: AuditSettings = AuditSettings()
 
 
 class LimitSettings(_Section, frozen=True):
@@ -327,6 +351,7 @@ _SECTIONS: dict[tuple[type[msgspec.Struct], str], type[msgspec.Struct]] = {
     (MessagelogSettings, "archive"): ArchiveSettings,
     (ArchiveSettings, "encryption"): ArchiveEncryptionSettings,
     (ArchiveSettings, "bucket"): BucketSettings,
+    (MessagelogSettings, "audit"): AuditSettings,
     (Settings, "limits"): LimitSettings,
     (Settings, "client"): ClientSettings,
     (ClientSettings, "service"): ServiceSettings,
