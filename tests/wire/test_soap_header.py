@@ -118,6 +118,21 @@ def test_parts_must_not_be_blank_or_missing(field: str, name: str) -> None:
     assert refusal(field) == f"internal_error: '{name}' must not be blank"
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "<x:id>{}</x:id>",
+        "<x:issue>{}</x:issue>",
+        "<x:protocolVersion>4.{}</x:protocolVersion>",
+        "<x:requestHash>{}</x:requestHash>",
+        "<r:representedParty><r:partyCode>{}</r:partyCode></r:representedParty>",
+    ],
+)
+def test_texts_are_bounded(field: str) -> None:
+    assert read(field.format("a" * 9998))
+    assert refusal(field.format("a" * 10_001)).startswith("invalid_soap")
+
+
 @pytest.mark.parametrize("version", ["4.", "4.0", "4.x", "4.0 "])
 def test_versions_that_pass(version: str) -> None:
     assert read(f"<x:protocolVersion>{version}</x:protocolVersion>").protocol_version == version

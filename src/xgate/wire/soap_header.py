@@ -2,7 +2,8 @@
 
 The rule: a known field may come once, in any order; it counts when it has closed. An identifier's
 ``objectType`` must be allowed for the field but decides nothing else: a ``subsystemCode`` makes a
-subsystem, its absence a member. Other fields (security tokens among them) are left alone.
+subsystem, its absence a member. A text is no longer than any log could keep, for it goes into logs,
+faults and look-ups. Other fields (security tokens among them) are left alone.
 Source: soap-protocol 2 and 5 (rows 4 to 9).
 """
 
@@ -78,7 +79,7 @@ class _Field(Scope):
         """Look at the start tag."""
 
     def close(self, text: str, offset: int) -> None:
-        self._put(text)
+        self._put(_bounded(text))
 
     def _put(self, value: object) -> None:
         setattr(self._facts, self._field, value)
@@ -86,13 +87,13 @@ class _Field(Scope):
 
 class _QueryId(_Field):
     def close(self, text: str, offset: int) -> None:
-        self._put(text)
+        self._put(_bounded(text))
         self._facts.id_place = Place(self._start, offset)
 
 
 class _RequestHash(_Field):
     def close(self, text: str, offset: int) -> None:
-        self._put(RequestHash(self._attributes.get("algorithmId"), text))
+        self._put(RequestHash(self._attributes.get("algorithmId"), _bounded(text)))
         self._facts.request_hash_place = Place(self._start, offset)
 
 
@@ -101,9 +102,9 @@ class _ProtocolVersion(_Field):
         if not text.startswith("4."):
             raise Fault(
                 "invalid_protocol_version",
-                f"Invalid protocol version (supported: 4.x, provided: {text})",
+                f"Invalid protocol version (supported: 4.x, provided: {text[:100]})",
             )
-        self._put(text)
+        self._put(_bounded(text))
 
 
 class _Composed(_Field):
@@ -119,7 +120,7 @@ class _Composed(_Field):
             return None
         if name in self._parts:
             _refuse_duplicate(name)
-        return TextScope(lambda text: self._parts.__setitem__(name, text))
+        return TextScope(lambda text: self._parts.__setitem__(name, _bounded(text)))
 
     def close(self, text: str, offset: int) -> None:
         self._put(self.build({local_name(name): part for name, part in self._parts.items()}))
@@ -144,7 +145,7 @@ class _Identifier(_Composed):
         if kind is None:
             raise Fault("invalid_xml", "Missing objectType attribute")
         if kind not in _KINDS:
-            raise Fault("invalid_xml", f"Unknown objectType: {kind}")
+            raise Fault("invalid_xml", f"Unknown objectType: {kind[:100]}")
         if kind not in self.kinds:
             raise Fault("invalid_xml", f"Unexpected objectType: {kind}")
 
@@ -192,6 +193,15 @@ _FIELDS: dict[str, tuple[str, type[_Field]]] = {
     f"{{{REPRESENTATION_NS}}}representedParty": ("represented_party", _RepresentedParty),
     f"{{{XROAD_NS}}}requestHash": ("request_hash", _RequestHash),
 }
+
+
+_LONGEST = 10_000
+
+
+def _bounded(text: str) -> str:
+    if len(text) > _LONGEST:
+        raise Fault("invalid_soap", "Malformed SOAP message: a header field is too long")
+    return text
 
 
 def _refuse_duplicate(name: str) -> None:
