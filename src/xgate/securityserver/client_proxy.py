@@ -33,6 +33,7 @@ from xgate.securityserver.receive import Received, receive_message
 from xgate.securityserver.send import PartSender, Sent, evidence_octets
 from xgate.securityserver.server import SecurityServer, new_token
 from xgate.securityserver.stamping import stamp_by
+from xgate.trust.ocsp import OcspResponse
 from xgate.trust.verify import Evidence, verify_message
 from xgate.wire.message import Answer, Request
 from xgate.wire.transport import (
@@ -117,8 +118,10 @@ async def _send(
     try:
         await intake.pass_parts(PartSender(sent, writer, peer.send).take)
         context = server.signing_context(world, intake.request.client)
+        server.messagelog.check_can_log()
         evidence = await server.signer.sign(context, sent.seal)
-        await _log(intake, intake.request.octets, sent.parts, evidence, server, response=False)
+        until = stamp_by(world.globalconf, [OcspResponse.load(context.ocsp)])
+        await _log(intake, intake.request, sent.parts, evidence, server, until)
     except Fault:
         if intake.protocol == "SOAP":  # ends regularly, without a signature (pipeline 3)
             with suppress(NetError, PeerSaidError):
