@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -105,7 +106,12 @@ def lxml_form(element: etree._Element, *, with_comments: bool = False, **options
     alone = etree.fromstring(etree.tostring(element, encoding="utf-8", with_tail=False))
     octets = etree.tostring(alone, method="c14n", with_comments=with_comments, **options)
     assert isinstance(octets, bytes)
-    return octets.replace(b"1&y", b"1&amp;y")  # libxml2 forgets to escape a namespace name
+    # libxml2 forgets to escape a namespace name.
+    return re.sub(rb' xmlns(:[^ =]+)?="[^"]*&(?!amp;)[^"]*"', _escaped, octets)
+
+
+def _escaped(declaration: re.Match[bytes]) -> bytes:
+    return declaration[0].replace(b"&", b"&amp;")
 
 
 def with_xml_attributes_of_ancestors(element: etree._Element) -> etree._Element:
