@@ -103,7 +103,7 @@ async def _send(
     world: World,
     auth_ocsp: bytes,
 ) -> None:
-    """Parts out while they come in; then sign, log, and only then the signature."""
+    """The message out while it comes in, and last of all its signature."""
     writer = MessageWriter(new_token())
     head = write_request_head(
         intake.protocol,
@@ -116,18 +116,27 @@ async def _send(
     await peer.send(writer.ocsp(auth_ocsp) + intake.write_head(writer))
     sent.message(intake.request.octets)
     try:
-        await intake.pass_parts(PartSender(sent, writer, peer.send).take)
-        context = server.signing_context(world, intake.request.client)
-        server.messagelog.check_can_log()
-        evidence = await server.signer.sign(context, sent.seal)
-        until = stamp_by(world.globalconf, [OcspResponse.load(context.ocsp)])
-        await _log(intake, intake.request, sent.parts, evidence, server, until)
+        evidence = await _sign_and_log(intake, PartSender(sent, writer, peer.send), server, world)
     except Fault:
         if intake.protocol == "SOAP":  # ends regularly, without a signature (pipeline 3)
             with suppress(NetError, PeerSaidError):
                 await peer.finish(writer.close())
         raise
     await peer.finish(evidence_octets(writer, evidence))
+
+
+async def _sign_and_log(
+    intake: Intake, sender: PartSender, server: SecurityServer, world: World
+) -> Evidence:
+    """Attachments or body out; then the signature over all of it, once that is in the log."""
+    await intake.pass_parts(sender.take)
+    sent = sender.sent
+    context = server.signing_context(world, intake.request.client)
+    server.messagelog.check_can_log()
+    evidence = await server.signer.sign(context, sent.seal)
+    until = stamp_by(world.globalconf, [OcspResponse.load(context.ocsp)])
+    await _log(intake, intake.request, sent.parts, evidence, server, until)
+    return evidence
 
 
 async def _receive(intake: Intake, peer: ClientConnection, received: Received) -> Answer:

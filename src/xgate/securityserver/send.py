@@ -68,7 +68,7 @@ class PartSender:
     """Passes attachments or a body on while they come in."""
 
     def __init__(self, sent: Sent, writer: MessageWriter, write: Write) -> None:
-        self._sent = sent
+        self.sent = sent
         self._writer = writer
         self._write = write
 
@@ -76,13 +76,13 @@ class PartSender:
         """Send one piece. Errors as ``write``."""
         match event:
             case PartData(data=data):
-                self._sent.data(data)
+                self.sent.data(data)
                 await self._write(self._writer.part_data(data))
             case PartBegin():
-                self._sent.begin(event)
+                self.sent.begin(event)
                 await self._write(self._writer.part_begin(event.content_type, event.headers))
             case PartEnd():
-                self._sent.end()
+                self.sent.end()
                 await self._write(self._writer.part_end())
 
 
