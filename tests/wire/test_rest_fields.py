@@ -55,9 +55,38 @@ def test_every_field_of_an_answer() -> None:
     }
 
 
-def test_the_last_of_equal_names_wins_and_absent_is_absent() -> None:
-    assert read_request_fields([("X-Road-Id", "1"), ("x-road-id", "")]) == {"id": ""}
+def test_absent_is_absent() -> None:
     assert read_request_fields([]) == read_response_fields([]) == {}
+
+
+def test_the_last_of_equal_names_wins_in_an_answer() -> None:
+    assert read_response_fields([("X-Road-Id", "1"), ("x-road-id", "")]) == {"id": ""}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("X-Road-Client", "XG/COM/1"), ("x-road-client", "XG/COM/2")),
+        (("X-Road-Id", "1"), ("x-road-id", "")),
+        (("X-Road-UserId", "a"), ("X-ROAD-USERID", "b")),
+        (("X-Road-Security-Server", "a/b/c/d"), ("X-Road-Security-Server", "a/b/c/e")),
+        (("x-road-request-id", "a"), ("x-road-request-id", "b")),
+        (("X_Road_Client", "XG/COM/1"), ("X-Road-Client", "XG/COM/1")),
+        (("Accept", "*/*"), ("x-road_userid", "a")),
+    ],
+)
+def test_a_request_does_not_say_two_things(first: tuple[str, str], second: tuple[str, str]) -> None:
+    """We would look at the one, and the service at the other."""
+    for headers in ([first, second], [second, first]):
+        with pytest.raises(Fault, match="internal_error: Invalid header: "):
+            read_request_fields(headers)
+
+
+def test_a_request_may_say_one_thing_twice() -> None:
+    twice = [("X-Road-Client", "XG/COM/777/app"), ("x-road-client", "XG/COM/777/app")]
+    assert read_request_fields(twice) == {"client": CLIENT}
+    other = [("X-Road-Request-Id", "theirs"), ("x-road-request-id", "ours")]
+    assert read_request_fields(other) == {"request_id": "ours"}
 
 
 def test_a_request_id_counts_in_one_spelling_only_in_a_request() -> None:
@@ -78,7 +107,7 @@ def test_a_request_id_counts_in_one_spelling_only_in_a_request() -> None:
 )
 def test_identifiers_are_parsed_strictly(name: str, value: str, text: str) -> None:
     with pytest.raises(Fault) as refusal:
-        read_request_fields([(name, value), ("X-Road-Client", "a/b/c")])
+        read_request_fields([(name, value)])
     assert (refusal.value.code, refusal.value.text) == ("internal_error", text)
 
 
