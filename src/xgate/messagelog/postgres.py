@@ -216,8 +216,10 @@ def _version(db: Connection) -> int:
 
     :raises psycopg.Error: they are a later program's.
     """
-    (there,) = db.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.version",)).fetchall()[0]
-    if there is None:
+    # A search of the catalogue, not to_regclass: that may remember what another has made since.
+    if not db.execute(
+        "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'version'", (SCHEMA,)
+    ).rowcount:
         return 0
     (version,) = db.execute("SELECT max(number) FROM version").fetchall()[0]
     if version > len(STEPS):
@@ -233,8 +235,8 @@ def _migrate(db: Connection) -> None:
     db.execute("SELECT pg_advisory_xact_lock(%s, %s)", MIGRATION_LOCK)
     version = _version(db)  # another server may have been first
     if version == 0:
-        (there,) = db.execute("SELECT to_regnamespace(%s)", (SCHEMA,)).fetchall()[0]
-        if there is None:  # made by us, unless it was made for us
+        # It is made by us, unless it was made for us.
+        if not db.execute("SELECT FROM pg_namespace WHERE nspname = %s", (SCHEMA,)).rowcount:
             db.execute(f"CREATE SCHEMA {SCHEMA}".encode())
         db.execute(b"CREATE TABLE version(number integer PRIMARY KEY, since timestamptz NOT NULL)")
     for number, step in enumerate(STEPS[version:], start=version + 1):

@@ -76,6 +76,7 @@ class Pool:
         self._begin = begin
         self._lock = Lock()
         self._idle: list[tuple[float, Connection]] = []
+        self._closed = False
 
     @contextmanager
     def borrow(self) -> Iterator[Connection]:
@@ -90,11 +91,9 @@ class Pool:
             self._give_back(connection)
 
     def close(self) -> None:
-        """Close all that is idle."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for _, connection in idle:
-            connection.close()
+        """Close all that is idle, and later what is still lent."""
+        self._closed = True
+        self._drop_idle()
 
     def _take(self) -> Connection | None:
         with self._lock:
@@ -106,13 +105,20 @@ class Pool:
         connection.close()
         return None
 
+    def _drop_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
+            connection.close()
+
     def _give_back(self, connection: Connection) -> None:
         if connection.closed:
-            self.close()
+            self._drop_idle()
             return
         with self._lock:
             status = connection.pgconn.transaction_status
-            if status == pq.TransactionStatus.IDLE and len(self._idle) < _IDLE:
+            usable = status == pq.TransactionStatus.IDLE and not self._closed
+            if usable and len(self._idle) < _IDLE:
                 self._idle.append((time.monotonic(), connection))
                 return
         connection.close()

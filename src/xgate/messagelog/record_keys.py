@@ -153,7 +153,7 @@ def _bound(record: Record, place: int) -> bytes:
             place,
             len(record.attachments),
             record.owner.url,
-            record.query_id,
+            record.query_id.encode("utf-8", "surrogatepass"),  # the store refuses those
             record.response,
         )
     )

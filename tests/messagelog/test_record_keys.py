@@ -1,0 +1,119 @@
+"""Encryption at rest: it opens as it was, only there, and only with its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xgate.errors import Fault
+from xgate.ids import ClientId
+from xgate.messagelog.record import LoggedRecord, Record
+from xgate.messagelog.record_keys import RecordKeys, read_keys
+from xgate.testing.logstore_records import a_record
+
+KEYS = RecordKeys({"old": b"o" * 32, "new": b"n" * 32}, "new")
+
+
+def opened(record: Record, keys: RecordKeys = KEYS) -> Record:
+    return keys.open(LoggedRecord(7, record, None)).record
+
+
+def refusal(work: Callable[[], object]) -> str:
+    with pytest.raises(Fault) as caught:
+        work()
+    assert caught.value.code == "logging_failed"
+    return caught.value.text
+
+
+@given(octets=st.binary(max_size=200), attachments=st.lists(st.none() | st.binary(max_size=50)))
+@settings(max_examples=50, deadline=None)
+def test_it_opens_as_it_was(octets: bytes, attachments: list[bytes | None]) -> None:
+    record = a_record(1, message=octets, attachments=tuple(attachments))
+    sealed = KEYS.seal(record)
+    assert sealed.key_id == "new"
+    assert len(sealed.message) == len(octets) + 29
+    assert [a is None for a in sealed.attachments] == [a is None for a in attachments]
+    assert opened(sealed) == msgspec.structs.replace(record, key_id="new")
+
+
+def test_nothing_of_the_message_shows_and_nothing_repeats() -> None:
+    record = a_record(1, message=b"a secret of sixteen", attachments=(b"a secret of sixteen",) * 2)
+    one, other = KEYS.seal(record), KEYS.seal(record)
+    parts = [one.message, *one.attachments, other.message, *other.attachments]
+    assert len(set(parts)) == 6
+    assert not any(part is None or b"secret" in part for part in parts)
+
+
+def test_what_is_changed_or_moved_does_not_open() -> None:
+    record = a_record(1, attachments=(b"one", b"two"))
+    sealed = KEYS.seal(record)
+    first, second = sealed.attachments
+    assert first is not None
+    for change in (
+        {"message": sealed.message[:-1] + bytes([sealed.message[-1] ^ 1])},
+        {"message": b"\x02" + sealed.message[1:]},
+        {"message": b""},
+        {"message": sealed.message[:20]},
+        {"message": first},
+        {"attachments": (second, first)},
+        {"attachments": (first,)},
+        {"key": a_record(1).key},
+        {"key_id": "old"},
+        {"owner": ClientId("XG", "COM", "other")},
+        {"query_id": "another"},
+        {"response": True},
+    ):
+        moved = msgspec.structs.replace(sealed, **change)
+        text = refusal(lambda moved=moved: opened(moved))  # type: ignore[misc]  # bound now
+        assert text.startswith("Record 7 of the message log does not open with the key")
+
+
+def test_old_keys_read_and_a_missing_one_is_named() -> None:
+    record = a_record(1)
+    sealed = RecordKeys({"old": b"o" * 32}, "old").seal(record)
+    assert opened(sealed).message == record.message
+    assert "The key 'old'" in refusal(lambda: opened(sealed, RecordKeys({"new": b"n" * 32}, "new")))
+    assert "The key 'old'" in refusal(lambda: opened(sealed, RecordKeys({})))
+    with pytest.raises(Fault):
+        opened(sealed, RecordKeys({"old": b"x" * 32}))
+
+
+def test_without_a_current_key_nothing_is_encrypted() -> None:
+    record = a_record(1, key=b"")
+    assert RecordKeys({"old": b"o" * 32}).seal(record) is record
+    assert opened(record) == record
+    assert KEYS.seal(record).key  # what is encrypted needs a name
+
+
+def write(path: Path, octets: bytes, mode: int = 0o600) -> Path:
+    path.write_bytes(octets)
+    path.chmod(mode)
+    return path
+
+
+def test_keys_come_from_files_of_their_owner_only(tmp_path: Path) -> None:
+    good = write(tmp_path / "good", b"k" * 32)
+    record = a_record(1)
+    sealed = read_keys({"2026": good}, "2026").seal(record)
+    assert opened(sealed, read_keys({"2026": good})).message == record.message
+    for path, said in (
+        (write(tmp_path / "open", b"k" * 32, 0o640), "it needs mode 0600"),
+        (write(tmp_path / "short", b"k" * 31), "32 to 4096 octets"),
+        (write(tmp_path / "long", b"k" * 4097), "32 to 4096 octets"),
+        (tmp_path / "missing", "No such file"),
+        (tmp_path, "directory"),
+    ):
+        text = refusal(lambda path=path: read_keys({"k1": path}))  # type: ignore[misc]  # bound now
+        assert "'k1'" in text
+        assert str(path) in text
+        assert said in text
+    for bad in ("", "a b", "x" * 65, "a/b"):
+        assert "a key id has" in refusal(lambda bad=bad: read_keys({bad: good}))  # type: ignore[misc]  # bound now
+    assert "'2027' of the message log is not among" in refusal(
+        lambda: read_keys({"2026": good}, "2027")
+    )
