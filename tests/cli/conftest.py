@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from xgate.cli import main
@@ -24,10 +26,13 @@ from xgate.globalconf.shared import (
 )
 from xgate.globalconf.source import SHARED_FILE, StoredPart, assemble
 from xgate.ids import ClientId
+from xgate.messagelog.record import Record, Stamp
+from xgate.messagelog.sqlite import SqliteStore
 from xgate.testing.authority import NOW, Authority
 from xgate.trust.asic import Container, write_container
 from xgate.trust.hashchain import build_chain
 from xgate.trust.seal import seal_of
+from xgate.trust.verify import Evidence
 from xgate.trust.xades import CHAIN_RESULT, MESSAGE, read_signature, with_timestamp
 
 MEMBER = ClientId("XG", "COM", "777")
@@ -128,3 +133,70 @@ def configuration_of_cs(golden: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 def _stamped(authority: Authority, signature: bytes) -> bytes:
     return with_timestamp(signature, authority.stamp(read_signature(signature).value))
+
+
+class Logged(NamedTuple):
+    """A log with a story: a path, and the numbers of its records by what they are."""
+
+    path: Path
+    request: int
+    answer: int
+    waiting: int
+    forged: int
+    cut: int
+
+
+SERVICE = "XG/COM/12/reg/look"
+CALLER = ClientId("XG", "COM", "777", "app")
+PROVIDER = ClientId("XG", "COM", "12", "reg")
+FAILED = (
+    b"404\r\nNot Found\r\nX-Road-Client:XG/COM/777/app\r\nX-Road-Service:XG/COM/12/reg/look\r\n"
+    b"X-Road-Id:1\r\nx-road-request-id:2\r\nx-road-request-hash:AA==\r\n"
+)
+
+
+@pytest.fixture(scope="session")
+def logged(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Logged:
+    """A request and its failed answer, one that waits for its timestamp, one forged, one cut."""
+    path = tmp_path_factory.mktemp("log") / "log.sqlite"
+    chained = build_chain([seal_of(REQUEST, [b"body"])])
+    merged = authority.sign(CHAIN_RESULT, chained.result, authority.member(MEMBER))
+    plain = authority.sign(MESSAGE, REQUEST, authority.member(MEMBER))
+    answer = authority.sign(MESSAGE, FAILED, authority.member(PROVIDER.member))
+
+    def record(hours: int, **changes: object) -> Record:
+        first = Record(
+            time=NOW + timedelta(hours=hours),
+            owner=CALLER,
+            query_id="1",
+            request_id="2",
+            response=False,
+            message=REQUEST,
+            attachments=(),
+            evidence=Evidence(plain),
+            client=CALLER,
+            service=SERVICE,
+        )
+        return msgspec.structs.replace(first, **changes)
+
+    batch = Evidence(merged, chained.result, chained.chains[0])
+    with closing(SqliteStore(path)) as store:
+        numbers = store.append(
+            [
+                record(0, attachments=(b"body",), evidence=batch),
+                record(1, response=True, message=FAILED, evidence=Evidence(answer)),
+                record(2, query_id="waits", owner=PROVIDER),
+                record(26, query_id="forged", message=REQUEST.replace(b"look", b"lock")),
+                record(
+                    27, query_id="cut", message=REQUEST.replace(b"Id:1", b"Id:3"), complete=False
+                ),
+            ]
+        )
+        documents = dict(zip(numbers, (merged, answer, b"", plain, plain), strict=True))
+        del documents[numbers[2]]
+        stamped = {number: _stamped(authority, document) for number, document in documents.items()}
+        tokens = {
+            number: read_signature(document).timestamp for number, document in stamped.items()
+        }
+        store.stamp({number: Stamp(token or b"") for number, token in tokens.items()}, stamped)
+    return Logged(path, *numbers)

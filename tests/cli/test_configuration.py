@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xgate.cli.configuration import open_configuration
+from xgate.cli.configuration import open_configuration, open_servers_configuration
 from xgate.cli.output import Unusable
 
 
@@ -58,3 +58,35 @@ def test_shared_parameters_that_cannot_be_read_are_named(
     (copy / "XG" / "shared-params.xml").write_text("no XML")
     with pytest.raises(Unusable, match="not well-formed"):
         open_configuration(copy)
+
+
+@pytest.mark.parametrize("use", ["disk", "http"])
+def test_the_configuration_of_a_server_by_its_settings(
+    tmp_path: Path, configuration: Path, use: str
+) -> None:
+    config = tmp_path / "xgate.toml"
+    config.write_text(
+        f'server = "XG/COM/1/SS"\n[globalconf]\nuse = "{use}"\ndirectory = "{configuration}"\n'
+    )
+    assert open_servers_configuration(config).own == "XG"
+
+
+@pytest.mark.reference
+def test_a_server_s_published_configuration(tmp_path: Path, golden: Path) -> None:
+    tree = golden / "globalconf-signed" / "v3-2024-04"
+    config = tmp_path / "xgate.toml"
+    text = f'server = "XG/COM/1/SS"\n[globalconf]\nuse = "published"\ndirectory = "{tree}"\n'
+    config.write_text(f'{text}anchor = "{tree / "configuration-anchor.xml"}"\n')
+    assert open_servers_configuration(config).own == "CS"
+    config.write_text(text)
+    with pytest.raises(Unusable, match="the anchor"):
+        open_servers_configuration(config)
+
+
+def test_a_server_that_has_no_configuration_yet(tmp_path: Path) -> None:
+    config = tmp_path / "xgate.toml"
+    config.write_text('server = "XG/COM/1/SS"\n')
+    with pytest.raises(Unusable, match="is not a configuration"):
+        open_servers_configuration(config)
+    with pytest.raises(Unusable, match="Cannot read"):
+        open_servers_configuration(tmp_path / "gone.toml")

@@ -39,6 +39,7 @@ of it, and every logged message exported and verified. Exit code 0 when all of i
 
 Exit code 0 when all are valid, 1 when some are not, 2 when a file is not there or the configuration
 is none. The configuration's own validity does not count, so old containers can be verified.""",
+    "log": "Look into the message log, export evidence, and prove what is stored.",
     "keys": "Bring keys into the key store, and list them.",
     "globalconf": "Verify a published global configuration.",
 }

@@ -11,13 +11,16 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from xgate.cli.logstore import read_settings
 from xgate.cli.output import Unusable, path_text, read_file
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.disk import read_disk
+from xgate.securityserver.conf_source import open_loader
+from xgate.securityserver.settings import SettingsError
 from xgate.trust.strict_zip import read_zip
 
-__all__ = ["open_configuration"]
+__all__ = ["open_configuration", "open_servers_configuration"]
 
 _IDENTIFIER = "instance-identifier"
 _FOLDER = "verificationconf"
@@ -44,6 +47,25 @@ def open_configuration(path: Path) -> GlobalConf:
         notes = "".join(f" ({note})" for note in conf.warnings)
         raise Unusable(f"{shown} holds no shared parameters of its instance {conf.own}{notes}")
     return conf
+
+
+def open_servers_configuration(config: Path) -> GlobalConf:
+    """The configuration that a server works by, as it lies on the disk, whatever its validity.
+
+    :param config: the server's settings file.
+    :raises Unusable: as ``open_configuration``; there are no settings, or nothing was loaded yet.
+    """
+    settings = read_settings(config).globalconf
+    folder = config.resolve().parent
+    if settings.use != "published":
+        return open_configuration(folder / settings.directory)
+    try:
+        return open_loader(settings, folder, lambda: _ANY_TIME, {}).begin()
+    except SettingsError as error:
+        raise Unusable(str(error)) from None
+    except Fault as fault:
+        shown = path_text(folder / settings.directory)
+        raise Unusable(f"{shown} is not a published configuration: {fault.text}") from None
 
 
 def _read(path: Path) -> GlobalConf:

@@ -21,7 +21,7 @@ from xgate.trust.anchors import Trust
 from xgate.trust.ocsp import OcspResponse
 from xgate.trust.verify import ContainerProof, verify_container
 
-__all__ = ["Verdict", "judge_file", "verdict_rows"]
+__all__ = ["Verdict", "judge", "judge_file", "not_judged", "verdict_rows"]
 
 _MOST_OCTETS = 256 * 1024 * 1024
 Kind = Literal["plain", "batch"]
@@ -81,11 +81,24 @@ def judge_file(trust: Trust, path: Path) -> Verdict:
     try:
         octets = read_file(path, _MOST_OCTETS)
     except Unusable as error:
-        return Verdict(file, False, refusal_of(Fault("io_error", str(error))))
+        return not_judged(file, Fault("io_error", str(error)))
+    return judge(trust, file, octets)
+
+
+def not_judged(file: str, fault: Fault) -> Verdict:
+    """The verdict on what cannot even be read."""
+    return Verdict(file, False, refusal_of(fault))
+
+
+def judge(trust: Trust, file: str, octets: bytes) -> Verdict:
+    """Prove a container, or say why that fails.
+
+    :param file: its name, for the verdict.
+    """
     try:
         proof = verify_container(trust, octets)
     except Fault as fault:
-        return Verdict(file, False, refusal_of(fault))
+        return not_judged(file, fault)
     reason = _why_not_whole(proof)
     return Verdict(
         file,

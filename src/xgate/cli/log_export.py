@@ -1,0 +1,98 @@
+"""Containers out of the message log: into a folder, or into one zip file.
+
+The rule: a file that is there is written over only when told to; each is made under another name
+and moved into its place, so what has its name is whole. Any number of them takes the same memory.
+What has no time-stamp has no container yet: it is told of and left out.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from xgate.cli.output import Unusable, path_text
+from xgate.messagelog.evidence import write_evidence
+from xgate.messagelog.record import LoggedRecord
+from xgate.trust.zip_writer import ZipWriter
+
+__all__ = ["Exported", "export"]
+
+Put = Callable[[str, bytes, datetime], None]
+"""Takes a container: its name, its octets, its record's time."""
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """What was written.
+
+    :param unstamped: numbers of the records that have no time-stamp, so no container.
+    """
+
+    target: str
+    containers: int
+    octets: int
+    unstamped: tuple[int, ...]
+
+
+def export(records: Iterable[LoggedRecord], target: Path, *, replace: bool) -> Exported:
+    """Write the containers of these records.
+
+    :param target: a new zip file, if its name ends in ``.zip``; else a folder.
+    :param replace: write over what has the name of something to be written.
+    :raises Unusable: it cannot be written. :raises Fault: as the store's.
+    """
+    number, octets = 0, 0
+    unstamped: list[int] = []
+    try:
+        with _zip(target, replace) if target.suffix == ".zip" else _folder(target, replace) as put:
+            for logged in records:
+                if logged.stamp is None:
+                    unstamped.append(logged.id)
+                    continue
+                name, container = write_evidence(logged)
+                put(name, container, logged.record.time)
+                number += 1
+                octets += len(container)
+    except OSError as error:
+        raise Unusable(f"Cannot write {path_text(target)}: {error.strerror}") from None
+    return Exported(path_text(target), number, octets, tuple(unstamped))
+
+
+@contextmanager
+def _folder(folder: Path, replace: bool) -> Iterator[Put]:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def put(name: str, octets: bytes, at: datetime) -> None:
+        with _in_place(folder / name, replace) as file:
+            file.write(octets)
+
+    yield put
+
+
+@contextmanager
+def _zip(path: Path, replace: bool) -> Iterator[Put]:
+    with _in_place(path, replace) as file, tempfile.TemporaryFile() as directory:
+        writer = ZipWriter(file, directory)
+        yield writer.add
+        writer.finish()
+
+
+@contextmanager
+def _in_place(path: Path, replace: bool) -> Iterator[BinaryIO]:
+    """A file that has its name once it is whole; nobody else may read it."""
+    if path.exists() and not replace:
+        raise Unusable(f"{path_text(path)} exists; say --replace to write over it")
+    handle, name = tempfile.mkstemp(prefix=".xgate-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
