@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -95,15 +96,16 @@ class S3Target:
             body_sha256=digest.hex(),
             at=self._clock.now(),
         )
-        answer = await fetch(
-            self._base + path,
-            method="PUT",
-            headers=headers,
-            body=_pieces(file),
-            timeout=self._timeout + size / _SLOWEST,
-            max_bytes=_ANSWER_BYTES,
-            clock=self._clock,
-        )
+        async with aclosing(_pieces(file)) as body:
+            answer = await fetch(
+                self._base + path,
+                method="PUT",
+                headers=headers,
+                body=body,
+                timeout=self._timeout + size / _SLOWEST,
+                max_bytes=_ANSWER_BYTES,
+                clock=self._clock,
+            )
         _check(answer, name)
 
 
@@ -113,7 +115,7 @@ def _measure(file: Path) -> tuple[bytes, int]:
         return digest, octets.tell()
 
 
-async def _pieces(file: Path) -> AsyncIterator[bytes]:
+async def _pieces(file: Path) -> AsyncGenerator[bytes, None]:
     async with await trio.open_file(file, "rb") as octets:
         while piece := await octets.read(_PIECE):
             yield piece
