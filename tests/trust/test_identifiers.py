@@ -12,7 +12,6 @@ from xgate.trust.identifiers import (
     is_strong,
     key_is_strong,
     read_digest,
-    signature_digest,
     signature_holds,
     write_digest,
     write_signature,
@@ -50,7 +49,6 @@ def test_signatures_hold_by_the_algorithm_that_made_them(digest: Digest) -> None
     made = (("rsa", RSA.public_key(), by_rsa), ("ecdsa", EC.public_key(), by_ec))
     for kind, key, signature in made:
         identifier = write_signature(kind, digest)
-        assert signature_digest(identifier) == digest
         assert signature_holds(identifier, key, signature, DATA)
         assert not signature_holds(identifier, key, signature, DATA + b"!")
         assert not signature_holds(identifier, key, signature[:-1], DATA)

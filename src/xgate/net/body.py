@@ -47,7 +47,9 @@ class Spool:
             self._memory += data
             return
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115 - open as long as the spool
+                dir=self._directory, buffering=0
+            )
             self._append(self._memory)
             self._memory = bytearray()
         self._append(data)

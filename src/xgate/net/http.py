@@ -168,8 +168,8 @@ def make_response(status: int, reason: str, headers: HeaderList) -> h11.Response
 
 def make_data(data: Octets) -> list[h11.Event]:
     """A piece of a body; nothing for no octets."""
-    # h11 hands on whatever octets it is given, untouched; its type says bytes.
-    return [h11.Data(data=data)] if len(data) else []  # type: ignore[arg-type]
+    # h11 hands on whatever octets it is given, untouched.
+    return [h11.Data(data=data)] if len(data) else []  # type: ignore[arg-type]  # it says bytes
 
 
 def _write_headers(headers: HeaderList) -> list[tuple[bytes, bytes]]:

@@ -38,7 +38,9 @@ async def accept_tls(
     """
     connection = SSL.Connection(context.context, stream.socket)
     connection.set_accept_state()
-    return await _shake_hands(TlsStream(stream, connection, context), timeout)
+    tls = TlsStream(stream, connection, context)
+    await tls.shake_hands(timeout)
+    return tls
 
 
 async def connect_tls(
@@ -62,11 +64,13 @@ async def connect_tls(
     session = context.find_session(session_key)
     if session is not None:
         connection.set_session(session)
-    return await _shake_hands(TlsStream(stream, connection, context, session_key), timeout)
+    tls = TlsStream(stream, connection, context, session_key)
+    await tls.shake_hands(timeout)
+    return tls
 
 
 class TlsStream:
-    """A TLS connection whose handshake is done; same interface as ``SocketStream``."""
+    """A TLS connection; after ``shake_hands`` it has the interface of ``SocketStream``."""
 
     secure = True
 
@@ -118,6 +122,21 @@ class TlsStream:
     def cipher(self) -> str:
         """The suite agreed on, by OpenSSL's name."""
         return self._connection.get_cipher_name() or ""
+
+    async def shake_hands(self, timeout: float) -> None:
+        """Do the handshake; closes the stream if it fails. Errors as ``accept_tls``."""
+        self.deadline = trio.current_time() + timeout
+        try:
+            await self._handshake()
+        except TlsError:
+            with suppress(SSL.Error):  # says goodbye if the handshake itself went well
+                self._connection.shutdown()
+            await self._stream.aclose(linger=LINGER)
+            raise
+        except BaseException:
+            self._stream.close()
+            raise
+        self.deadline = math.inf
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """See ``Stream.receive``; at most one record's worth.
@@ -230,23 +249,6 @@ class TlsStream:
 
     def __repr__(self) -> str:
         return f"<TlsStream {self.peer_address}:{self.peer_port} {self.version} {self.cipher}>"
-
-
-async def _shake_hands(tls: TlsStream, timeout: float) -> TlsStream:
-    stream = tls._stream  # noqa: SLF001 - the two halves of one thought
-    stream.deadline = trio.current_time() + timeout
-    try:
-        await tls._handshake()  # noqa: SLF001
-    except TlsError:
-        with suppress(SSL.Error):  # says goodbye if the handshake itself went well
-            tls._connection.shutdown()  # noqa: SLF001
-        await stream.aclose(linger=LINGER)
-        raise
-    except BaseException:
-        stream.close()
-        raise
-    stream.deadline = math.inf
-    return tls
 
 
 def _peer_chain(connection: SSL.Connection) -> tuple[bytes, ...]:

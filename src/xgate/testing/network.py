@@ -67,21 +67,17 @@ def make_identity(
         .not_valid_after(last)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
-    builder = builder.add_extension(
-        x509.SubjectKeyIdentifier.from_public_key(public), critical=False
-    )
-    if issuer:
-        above_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(
-            issuer.private_key.public_key()
-        )
-        builder = builder.add_extension(above_key, critical=False)
+    signer = issuer.private_key if issuer else private
+    for extension in (
+        x509.SubjectKeyIdentifier.from_public_key(public),
+        issuer and x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
+        purposes and x509.ExtendedKeyUsage(purposes),
+        names and x509.SubjectAlternativeName(names),
+    ):
+        if extension:
+            builder = builder.add_extension(extension, critical=False)
     if ca:
         builder = builder.add_extension(_CA_USAGE, critical=True)
-    if purposes:
-        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    signer = issuer.private_key if issuer else private
     certificate = builder.sign(signer, hashes.SHA256())
     der = certificate.public_bytes(serialization.Encoding.DER)
     others = tuple(c for c in issuer.chain if not _self_issued(c)) if issuer else ()

@@ -256,25 +256,18 @@ def _load_der(der: bytes) -> Certificate:
     signature = _octets(outer.take(BIT_STRING))
     outer.end()
     fields = Cursor(tbs.content)
-    version = fields.maybe(context(0))
-    number = read_integer(read(version.content, INTEGER)) if version else 0
-    if number not in (0, 1, 2):
-        raise DerError("its version is unknown")
+    version = _read_version(fields.maybe(context(0)))
     serial = read_integer(fields.take(INTEGER))
     if fields.take(SEQUENCE).raw != algorithm:
         raise DerError("it names two signature algorithms")
     issuer = Name.load(fields.take(SEQUENCE).raw)
-    validity = fields.inside()
-    not_before, not_after = read_time(validity.take()), read_time(validity.take())
-    validity.end()
+    not_before, not_after = _read_validity(fields.inside())
     subject = Name.load(fields.take(SEQUENCE).raw)
     spki = fields.take(SEQUENCE)
     for unique_id in (1, 2):
         fields.maybe(context(unique_id, constructed=False))
-    extensions = _read_extensions(fields.maybe(context(3)))
+    extensions = _read_extensions(fields.maybe(context(3)), version)
     fields.end()
-    if extensions and number != 2:
-        raise DerError("it has extensions and is not of version 3")
     values = {extension.oid: extension.value for extension in extensions}
     is_ca, path_length = _read_basic_constraints(values.get(_BASIC_CONSTRAINTS))
     return Certificate(
@@ -298,6 +291,20 @@ def _load_der(der: bytes) -> Certificate:
     )
 
 
+def _read_version(tagged: Element | None) -> int:
+    """1 to 3."""
+    version = read_integer(read(tagged.content, INTEGER)) + 1 if tagged else 1
+    if version not in (1, 2, 3):
+        raise DerError("its version is unknown")
+    return version
+
+
+def _read_validity(fields: Cursor) -> tuple[datetime, datetime]:
+    dates = read_time(fields.take()), read_time(fields.take())
+    fields.end()
+    return dates
+
+
 def _key_bits(spki: Element) -> bytes:
     fields = Cursor(spki.content)
     fields.take(SEQUENCE)
@@ -313,9 +320,11 @@ def _octets(element: Element) -> bytes:
     return octets
 
 
-def _read_extensions(tagged: Element | None) -> tuple[Extension, ...]:
+def _read_extensions(tagged: Element | None, version: int) -> tuple[Extension, ...]:
     if tagged is None:
         return ()
+    if version != 3:
+        raise DerError("it has extensions and is not of version 3")
     extensions = tuple(map(_read_extension, enter(tagged.content)))
     oids = {extension.oid for extension in extensions}
     if not 1 <= len(extensions) <= _MOST_EXTENSIONS or len(oids) != len(extensions):

@@ -33,7 +33,6 @@ __all__ = [
     "is_strong",
     "key_is_strong",
     "read_digest",
-    "signature_digest",
     "signature_holds",
     "write_digest",
     "write_signature",
@@ -110,15 +109,6 @@ def key_is_strong(key: object) -> bool:
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size >= 1024
     return isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= 224
-
-
-def signature_digest(identifier: bytes) -> Digest | None:
-    """The digest that a signature's AlgorithmIdentifier names, or None.
-
-    :raises DerError: malformed.
-    """
-    scheme = _read_scheme(identifier, None)
-    return scheme.digest if scheme else None
 
 
 def signature_holds(

@@ -20,7 +20,6 @@ __all__ = [
     "OBJECT_TYPE",
     "PARTS",
     "REPRESENTATION_NS",
-    "SECURITY_TOKEN_NS",
     "SOAP_ENCODING_NS",
     "SOAP_NS",
     "XROAD_NS",
@@ -39,7 +38,6 @@ SOAP_ENCODING_NS = "http://schemas.xmlsoap.org/soap/encoding/"
 XROAD_NS = "http://x-road.eu/xsd/xroad.xsd"
 ID_NS = "http://x-road.eu/xsd/identifiers"
 REPRESENTATION_NS = "http://x-road.eu/xsd/representation.xsd"
-SECURITY_TOKEN_NS = "http://x-road.eu/xsd/security-token.xsd"  # noqa: S105 - a namespace
 
 OBJECT_TYPE = f"{{{ID_NS}}}objectType"
 """The attribute that says what an identifier names."""
