@@ -18,6 +18,7 @@ from xgate.trust.certificate import Certificate, check_sign_certificate, member_
 from xgate.trust.identifiers import is_strong
 from xgate.trust.path import build_path, check_revocation
 from xgate.trust.proof import Proven
+from xgate.trust.trail import Trail
 from xgate.trust.xades_read import CertificateReference, Reference, SignatureDocument
 
 __all__ = ["DigestOf", "prove_signature"]
@@ -33,24 +34,39 @@ def prove_signature(
     signer: ClientId,
     at: datetime,
     weak_digests: bool,
+    trail: Trail | None = None,
 ) -> Proven:
     """Prove that ``signer``'s member made this signature, and over what ``digest_of`` says.
 
     :param at: the time of judgement, aware.
     :param weak_digests: take SHA-1 in the signature and its references.
+    :param trail: is told of each step.
     :raises Fault: by signature 6.1, steps 3 to 8.
     """
-    certificate = _signing_certificate(document)
-    approved = _approved_cas(trust, certificate, signer)
-    _check_value(document, certificate, weak_digests)
-    _check_references(document, digest_of, weak_digests)
-    _check_certificate_named(document, certificate)
-    _check_no_manifests(document)
-    intermediates = _intermediates(document)
-    if not document.ocsp:
-        raise Fault("malformed_signature", "The signature has no OCSP responses in it")
-    path = build_path(certificate, intermediates, [ca.certificate for ca in approved], at)
-    responses = check_revocation(path, document.ocsp, trust, signer.instance, at)
+    trail = trail or Trail()
+    with trail.step("certificate") as say:
+        certificate = _signing_certificate(document)
+        say(certificate)
+        approved = _approved_cas(trust, certificate, signer)
+    with trail.step("signature value") as say:
+        say(document.algorithm)
+        _check_value(document, certificate, weak_digests)
+    with trail.step("signed parts") as say:
+        _check_references(document, digest_of, weak_digests, say)
+    with trail.step("certificate named"):
+        _check_certificate_named(document, certificate)
+        _check_no_manifests(document)
+    with trail.step("certificate path") as say:
+        intermediates = _intermediates(document)
+        if not document.ocsp:
+            raise Fault("malformed_signature", "The signature has no OCSP responses in it")
+        path = build_path(certificate, intermediates, [ca.certificate for ca in approved], at)
+        for one in path[1:]:
+            say(one)
+    with trail.step("OCSP") as say:
+        responses = check_revocation(path, document.ocsp, trust, signer.instance, at)
+        for response in responses:
+            say(response)
     return Proven(signer.member, certificate, path, responses, document.signing_time, at)
 
 
@@ -111,10 +127,13 @@ def _check_value(document: SignatureDocument, certificate: Certificate, weak_dig
         raise Fault("invalid_signature_value", "Signature is not valid")
 
 
-def _check_references(document: SignatureDocument, digest_of: DigestOf, weak_digests: bool) -> None:
+def _check_references(
+    document: SignatureDocument, digest_of: DigestOf, weak_digests: bool, say: Callable[[str], None]
+) -> None:
     own = document.properties_reference
     _check_reference(own, own.digest.of(document.signed_properties), weak_digests)
     for reference in document.references:
+        say(reference.uri)
         actual = digest_of(reference.uri, reference.digest)
         if actual is None:
             raise Fault(

@@ -23,6 +23,7 @@ from xgate.trust.proof import ContainerProof, Evidence, Proven, ProvenPart
 from xgate.trust.seal import MESSAGE, Seal, attachment_name
 from xgate.trust.signature_proof import prove_signature
 from xgate.trust.timestamp import Timestamp, verify_timestamp
+from xgate.trust.trail import Trail
 from xgate.trust.xades_read import CHAIN_RESULT, SignatureDocument, read_signature
 
 __all__ = [
@@ -79,20 +80,28 @@ def verify_message(
     return proven
 
 
-def verify_container(trust: Trust, data: bytes, *, weak_digests: bool = True) -> ContainerProof:
+def verify_container(
+    trust: Trust, data: bytes, *, weak_digests: bool = True, trail: Trail | None = None
+) -> ContainerProof:
     """Prove what a container holds, as of the time of its time-stamp.
 
     :param weak_digests: as in ``verify_message``; containers may be as old as X-Road.
+    :param trail: is told of each step; the last one is that which does not hold.
     :raises Fault: by asic 5.
     """
-    container = read_container(data)
-    signer = signer_of(container.message)
-    document = read_signature(container.signature)
-    if not document.refers_to(MESSAGE) and not document.refers_to(CHAIN_RESULT):
-        raise Fault("malformed_signature", "The signature refers to no message and no hash chain")
-    timestamp = _verify_timestamp(trust, container, document)
+    trail = trail or Trail()
+    with trail.step("container"):
+        container = read_container(data)
+    with trail.step("signer") as say:
+        signer = signer_of(container.message)
+        say(str(signer))
+        document = read_signature(container.signature)
+        if not document.refers_to(MESSAGE) and not document.refers_to(CHAIN_RESULT):
+            cause = "The signature refers to no message and no hash chain"
+            raise Fault("malformed_signature", cause)
+    timestamp = _verify_timestamp(trust, container, document, trail)
     chained = document.refers_to(CHAIN_RESULT) and container.chain_result is not None
-    signed = _check_chain(container) if chained else _direct(document)
+    signed = _check_chain(container, trail) if chained else _direct(document)
     digests = {f"/{name}": SHA512.of(octets) for name, octets in container.attachments}
 
     def digest_of(uri: str, digest: Digest) -> bytes | None:
@@ -101,7 +110,8 @@ def verify_container(trust: Trust, data: bytes, *, weak_digests: bool = True) ->
         octets = container.find(uri)
         return None if octets is None else digest.of(octets)
 
-    proven = prove_signature(trust, document, digest_of, signer, timestamp.gen_time, weak_digests)
+    at = timestamp.gen_time
+    proven = prove_signature(trust, document, digest_of, signer, at, weak_digests, trail)
     message = ProvenPart(MESSAGE, SHA512.of(container.message), verified=True)
     attachments = [
         ProvenPart(name, digest, verified=signed.get(name) == digest)
@@ -123,15 +133,26 @@ def _check_all_covered(document: SignatureDocument, digests: Mapping[str, bytes]
             raise Fault("malformed_signature", f"The signature does not cover '{name}'")
 
 
-def _verify_timestamp(trust: Trust, container: Container, document: SignatureDocument) -> Timestamp:
-    stamped = container.timestamp_chain_result
-    if stamped is None:
-        return verify_timestamp(container.token, document.value, trust)
+def _verify_timestamp(
+    trust: Trust, container: Container, document: SignatureDocument, trail: Trail
+) -> Timestamp:
+    stamped = document.value
+    if container.timestamp_chain_result is not None:
+        stamped = container.timestamp_chain_result
+        with trail.step("time-stamp chain"):
+            _check_stamped(stamped, container)
+    with trail.step("time-stamp") as say:
+        timestamp = verify_timestamp(container.token, stamped, trust)
+        say(timestamp.gen_time)
+        say(timestamp.certificate)
+    return timestamp
+
+
+def _check_stamped(result: bytes, container: Container) -> None:
     try:
-        check_leaf(verify_chain(stamped, container.find, {_SIGNATURES: None}), [_SIGNATURES])
+        check_leaf(verify_chain(result, container.find, {_SIGNATURES: None}), [_SIGNATURES])
     except Fault as fault:
         raise Fault("malformed_signature", f"Time-stamp: {fault.text}") from fault
-    return verify_timestamp(container.token, stamped, trust)
 
 
 def _direct(document: SignatureDocument) -> dict[str, bytes | None]:
@@ -139,14 +160,14 @@ def _direct(document: SignatureDocument) -> dict[str, bytes | None]:
     return {r.uri: r.value for r in document.references if r.uri not in (MESSAGE, CHAIN_RESULT)}
 
 
-def _check_chain(container: Container) -> dict[str, bytes | None]:
+def _check_chain(container: Container, trail: Trail) -> dict[str, bytes | None]:
     """Check the signature's hash chain; what it says of attachments.
 
     A container may be without them, so the chain's own word counts: the SHA-512 that it has for a
     name, or None for another digest, which says nothing about what is here.
     """
     there = {_CHAIN: container.chain, MESSAGE: container.message}
-    with faults_under("malformed_signature"):
+    with trail.step("hash chain"), faults_under("malformed_signature"):
         leaves = verify_chain(
             container.chain_result or b"", there.get, {MESSAGE: None}, absent_ok=True
         )
