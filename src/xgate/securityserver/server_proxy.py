@@ -114,10 +114,14 @@ class _Arrival:
     async def __call__(self) -> None:
         """Read the message and judge who sent it, for whom.
 
-        :raises Fault: under ``service_failed``.
+        :raises Fault: under ``service_failed``; ``missing_soap`` for a fault in its place.
         """
         with faults_under(SERVICE_FAILED):
-            self.request = request = await _read_request(self._head, self._received)
+            found = await _read_request(self._head, self._received)
+        if isinstance(found, Fault):
+            raise Fault("missing_soap", "Request does not have SOAP message")
+        self.request = request = found
+        with faults_under(SERVICE_FAILED):
             self._note.describe(request, self._head.request_id)
             self._check_target(request)
             check_registered(self._world.serverconf, request.service.client)
@@ -158,15 +162,12 @@ class _Arrival:
             raise Fault("ssl_authentication_failed", str(fault)) from fault
 
 
-async def _read_request(head: TransportHead, received: Received) -> Request:
+async def _read_request(head: TransportHead, received: Received) -> Request | Fault:
     assert received.head is not None
     if head.protocol == "REST":
         return read_rest_request(received.octets)
     read = partial(read_soap, content_type=received.head.content_type)
-    found = await read_aside(received.octets, read)
-    if isinstance(found, Fault):
-        raise Fault("missing_soap", "Request does not have SOAP message")
-    return found
+    return await read_aside(received.octets, read)
 
 
 async def _receive(
