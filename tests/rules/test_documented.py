@@ -46,7 +46,7 @@ def test_all_is_true(path: Path) -> None:
         for name in (
             [node.name]
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            else [t.id for t in node.targets if isinstance(t, ast.Name)]
+            else [n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)]
             if isinstance(node, ast.Assign)
             else [node.target.id]
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
