@@ -15,7 +15,9 @@ from xgate.cell import Cell
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId, ServerId
-from xgate.keepers.timestamps import keep_timestamps, stamp_waiting
+from xgate.keepers.stamper import Stamper
+from xgate.keepers.timestamps import keep_timestamps
+from xgate.messagelog.backlog import Backlog
 from xgate.messagelog.evidence import write_evidence
 from xgate.messagelog.outage import Outage
 from xgate.messagelog.record import Record, Stamp
@@ -27,7 +29,6 @@ from xgate.serverconf.model import ServerConf
 from xgate.testing.authority import NOW, Authority
 from xgate.testing.conf import make_conf
 from xgate.testing.outside import LoopClock, Services, Watch
-from xgate.testing.pki import issue_tsa
 from xgate.testing.responders import answer_timestamp
 from xgate.trust.verify import Evidence, verify_container
 
@@ -102,9 +103,11 @@ class Keeping:
     def __init__(self) -> None:
         self.urls: Callable[[], Sequence[str]] = lambda: URLS
         self.interval: Callable[[], float] = lambda: 600.0
-        self.outage = Outage(lambda: self.urls(), CLOCK.monotonic)
+        self.outage = Outage(lambda: self.urls(), CLOCK)
         self.batch = 10
         self.retry = 60.0
+        self.leftovers = False
+        self.backlog = Backlog(10, CLOCK.now)
 
     def in_outage(self) -> bool:
         return self.outage.lasting
@@ -124,17 +127,17 @@ async def keeping(
     watch: Watch,
 ) -> AsyncIterator[None]:
     async def keep() -> None:
+        stamper = Stamper(store, world, lambda: given.urls(), CLOCK, services.post, watch)
         await keep_timestamps(
-            store,
-            world,
-            lambda: given.urls(),
+            stamper,
             lambda: given.interval(),
             given.batch,
             given.outage,
+            given.backlog,
             CLOCK,
-            services.post,
             watch,
             retry=given.retry,
+            leftovers=given.leftovers,
         )
 
     async with trio.open_nursery() as nursery:
@@ -145,75 +148,6 @@ async def keeping(
 
 def sizes(watch: Watch) -> list[tuple[int, object]]:
     return [(one.time, one.fields["records"]) for one in watch.named(DONE)]
-
-
-# one token
-
-
-async def test_the_first_service_that_answers_well_counts(
-    store: Store,
-    record: Record,
-    world: Cell[World],
-    authority: Authority,
-    autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
-    tsa: Callable[[bytes], bytes],
-) -> None:
-    stranger = issue_tsa(authority.ca, "Stranger")
-    bad: list[Callable[[bytes], bytes]] = [
-        away,
-        lambda _: b"<html>busy</html>",
-        lambda _: tsa(b"no request"),
-        lambda request: answer_timestamp(request, stranger, NOW, 1),
-        lambda _: 1 // 0 * b"",
-    ]
-    for answer in bad:
-        services.answers = {URLS[0]: answer, URLS[1]: tsa}
-        services.asked.clear()
-        store.append([record])
-        stamped = await stamp_waiting(store, world.value, URLS, 10, CLOCK, services.post, watch)
-        assert stamped == 1
-        assert services.urls == list(URLS)
-        assert list(store.unstamped(10)) == []
-    assert services.kinds == {"application/timestamp-query"}
-    assert [one.fields["url"] for one in watch.named(MISSED)] == [URLS[0]] * len(bad)
-
-
-async def test_without_any_good_answer_nothing_changes_and_it_is_said(
-    store: Store,
-    record: Record,
-    world: Cell[World],
-    autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
-) -> None:
-    store.append([record])
-    services.answers = dict.fromkeys(URLS, away)
-    with pytest.raises(Fault) as caught:
-        await stamp_waiting(store, world.value, URLS, 10, CLOCK, services.post, watch)
-    assert caught.value.code == "timestamping_failed"
-    with pytest.raises(Fault) as caught:
-        await stamp_waiting(store, world.value, [], 10, CLOCK, services.post, watch)
-    assert caught.value.code == "mlog.no_timestamping_provider_found"
-    assert len(store.unstamped(10)) == 1
-
-
-async def test_an_expired_configuration_stamps_nothing(
-    store: Store,
-    record: Record,
-    authority: Authority,
-    autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
-) -> None:
-    expired = world_of(make_conf(authority, expires=NOW - timedelta(seconds=1)))
-    assert await stamp_waiting(store, expired, URLS, 10, CLOCK, services.post, watch) == 0
-    store.append([record])
-    with pytest.raises(Fault) as caught:
-        await stamp_waiting(store, expired, URLS, 10, CLOCK, services.post, watch)
-    assert caught.value.code == "global_conf_outdated"
-    assert services.asked == []
 
 
 # round after round
@@ -329,7 +263,7 @@ async def test_when_the_queue_turns_out_empty_the_outage_is_over(
             super().end()
             over.set()
 
-    given.outage = Told(lambda: URLS, CLOCK.monotonic)
+    given.outage = Told(lambda: URLS, CLOCK)
     async with keeping(given, store, world, services, watch):
         await watch.wait(FAILED, 2)
         assert given.in_outage()
@@ -418,3 +352,139 @@ async def test_a_configuration_is_taken_anew_at_each_round(
         await watch.wait(DONE)
     assert "tsp_certificate_not_found" in str(watch.named(MISSED)[0].fields["cause"])
     assert sizes(watch) == [(60, 1)]
+
+
+# sooner than the interval
+
+
+async def test_a_tokens_worth_of_records_does_not_wait_for_the_interval(
+    given: Keeping,
+    store: Store,
+    record: Record,
+    world: Cell[World],
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+    tsa: Callable[[bytes], bytes],
+) -> None:
+    services.answers = {URLS[0]: tsa}
+    store.append([record])
+    async with keeping(given, store, world, services, watch):
+        await watch.wait(DONE)
+        await trio.sleep(7)
+        store.append([record] * 10)
+        for _ in range(10):
+            given.backlog.add()
+        await watch.wait(DONE, 2)
+    assert sizes(watch) == [(0, 1), (7, 10)]
+
+
+async def test_a_record_whose_ocsp_response_grows_old_does_not_wait_either(
+    given: Keeping,
+    store: Store,
+    record: Record,
+    world: Cell[World],
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+    tsa: Callable[[bytes], bytes],
+) -> None:
+    services.answers = {URLS[0]: tsa}
+    store.append([record])
+    async with keeping(given, store, world, services, watch):
+        await watch.wait(DONE)
+        store.append([record])
+        given.backlog.add(CLOCK.now() + timedelta(seconds=130))
+        await watch.wait(DONE, 2)
+        assert watch.named("evidence in danger") == []
+    assert sizes(watch) == [(0, 1), (100, 1)]  # half a minute ahead
+
+
+async def test_an_outage_tells_once_that_evidence_is_in_danger(
+    given: Keeping,
+    store: Store,
+    record: Record,
+    world: Cell[World],
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+    tsa: Callable[[bytes], bytes],
+) -> None:
+    services.answers = dict.fromkeys(URLS, away)
+    store.append([record] * 2)
+    given.backlog.add(NOW + timedelta(seconds=1000))
+    given.backlog.add(NOW + timedelta(seconds=200))
+    async with keeping(given, store, world, services, watch):
+        await watch.wait(FAILED, 6)
+        services.answers[URLS[0]] = tsa
+        await watch.wait(DONE, 2)
+    (told,) = watch.named("evidence in danger")
+    assert told.time == 180  # the next try, at 240, is too late
+    assert told.fields["stamp_by"] == "2025-06-01T12:03:20+00:00"
+
+
+async def test_an_outage_is_not_hurried_by_what_waits(
+    given: Keeping,
+    store: Store,
+    record: Record,
+    world: Cell[World],
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+) -> None:
+    services.answers = dict.fromkeys(URLS, away)
+    store.append([record])
+    for _ in range(20):
+        given.backlog.add(NOW)
+    async with keeping(given, store, world, services, watch):
+        await watch.wait(FAILED, 3)
+    assert [one.time for one in watch.named(FAILED)] == [0, 60, 120]
+
+
+# others at the same log
+
+
+async def test_of_several_processes_one_stamps_at_a_time(
+    given: Keeping,
+    store: Store,
+    record: Record,
+    world: Cell[World],
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+    tsa: Callable[[bytes], bytes],
+) -> None:
+    services.answers = {URLS[0]: tsa}
+    store.append([record])
+    other = store.alone("timestamper")
+    assert other.__enter__()
+    async with keeping(given, store, world, services, watch):
+        await trio.sleep(12)
+        assert services.asked == []
+        assert not given.in_outage()
+        other.__exit__(None, None, None)
+        await watch.wait(DONE)
+    assert sizes(watch) == [(15, 1)]
+
+
+async def test_where_each_message_is_stamped_only_what_was_left_behind_is_looked_for(
+    given: Keeping,
+    store: Store,
+    record: Record,
+    world: Cell[World],
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+    tsa: Callable[[bytes], bytes],
+) -> None:
+    given.leftovers = True
+    services.answers = {URLS[0]: tsa}
+    store.append([record])
+    async with keeping(given, store, world, services, watch):
+        await watch.wait(DONE)  # of an earlier run
+        store.append([record])  # its own stamp is under way
+        await trio.sleep(5900)
+        assert len(services.asked) == 1
+        given.backlog.add()  # it has failed
+        await watch.wait(DONE, 2)
+    assert sizes(watch) == [(0, 1), (6000, 1)]

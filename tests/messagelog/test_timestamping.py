@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -18,7 +20,7 @@ from xgate.globalconf.conf import GlobalConf
 from xgate.messagelog.evidence import write_evidence
 from xgate.messagelog.record import LoggedRecord, Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
-from xgate.messagelog.timestamping import Order, fulfil, write_order
+from xgate.messagelog.timestamping import Order, finished, fulfil, prove_token, write_order
 from xgate.testing.authority import NOW, Authority
 from xgate.testing.conf import make_conf
 from xgate.testing.pki import Credential, issue_tsa
@@ -28,6 +30,7 @@ from xgate.trust.xades import read_signature, with_timestamp
 
 Make = Callable[..., Record]
 Sign = Callable[..., list[Record]]
+Step = list[tuple[str, bytes | int]]
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +130,99 @@ def test_every_kind_of_evidence_proves_its_message(
         parts = verify_container(conf, container).parts
         assert all(part.verified for part in parts)
         assert len(parts) == (1 if body is None else 2)
+
+
+# the form of a chain, built a second time
+
+
+def step(*digests: bytes) -> bytes:
+    """The hash of a step: SHA-512 of its values in DER (hashchain 2)."""
+    uri = b"http://www.w3.org/2001/04/xmlenc#sha512"
+    tail = b"\x0c" + bytes((len(uri),)) + uri + b"\x30\x00"
+    values = [b"\x04\x40" + digest + tail for digest in digests]
+    inner = b"".join(b"\x30" + bytes((len(value),)) + value for value in values)
+    return SHA512.of(b"\x30\x81" + bytes((len(inner),)) + inner)
+
+
+def top(leaves: list[bytes]) -> bytes:
+    """The tree's shape is told by one sentence (hashchain 3)."""
+    if len(leaves) == 1:
+        return leaves[0]
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    return step(top(leaves[:half]), top(leaves[half:]))
+
+
+def path(leaves: list[bytes], wanted: int) -> list[Step]:
+    """The steps of one leaf's chain: the neighbour's hash, and what comes next (hashchain 4)."""
+    steps: list[Step] = []
+    while len(leaves) > 1:
+        half = 1 << (len(leaves) - 1).bit_length() - 1
+        right = wanted >= half
+        mine, other = (leaves[half:], leaves[:half]) if right else (leaves[:half], leaves[half:])
+        wanted -= half if right else 0
+        down = ("StepRef", len(steps) + 1) if len(mine) > 1 else ("DataRef", mine[0])
+        pair: Step = [down, ("HashValue", top(other))]
+        steps.append(pair[::-1] if right else pair)
+        leaves = mine
+    return steps
+
+
+def written(chain: bytes) -> list[Step]:
+    """The steps of a chain, as another parser reads them."""
+    steps: list[Step] = []
+    root = ElementTree.fromstring(chain)
+    for number, element in enumerate(root.iter("{http://cyber.ee/hashchain}HashStep")):
+        assert element.get("id") == f"STEP{number}"
+        values: Step = []
+        for value in element:
+            kind, uri = value.tag.rpartition("}")[2], value.get("URI", "")
+            if kind == "StepRef":
+                values.append((kind, int(uri.removeprefix("#STEP"))))
+                continue
+            assert uri == ("/META-INF/signatures.xml" if kind == "DataRef" else "")
+            text = value.findtext("{http://www.w3.org/2000/09/xmldsig#}DigestValue")
+            values.append((kind, b64decode(text or "")))
+        steps.append(values)
+    return steps
+
+
+def test_twenty_records_are_chained_in_the_form_of_the_reference(
+    store: SqliteStore, signed: Sign, authority: Authority, conf: GlobalConf
+) -> None:
+    store.append([signed()[0] for _ in range(20)])
+    stamp_all(store, authority, conf)
+    found = list(store.find())
+    leaves = [SHA512.of(logged.record.evidence.signature) for logged in found]
+    (result,) = {logged.stamp.chain_result for logged in found if logged.stamp}
+    assert result is not None
+    root = ElementTree.fromstring(result)
+    assert root.get("URI") == "/ts-hashchain.xml#STEP0"
+    text = root.findtext("{http://www.w3.org/2000/09/xmldsig#}DigestValue")
+    assert b64decode(text or "") == top(leaves)
+    for place, logged in enumerate(found):
+        assert logged.stamp is not None
+        assert logged.stamp.chain is not None
+        assert written(logged.stamp.chain) == path(leaves, place)
+        assert kinds(conf, logged) == ("plain", "batch")
+
+
+# many stamps, kept in slices
+
+
+def test_slices_share_the_token_and_stand_each_for_itself(
+    store: SqliteStore, signed: Sign, authority: Authority, conf: GlobalConf
+) -> None:
+    store.append([signed()[0] for _ in range(5)])
+    order = write_order(store.unstamped(10), store)
+    token = prove_token(order, reply(order, authority.tsa), conf)
+    slices = list(finished(order, token, 2))
+    assert [len(stamps) for stamps, _ in slices] == [2, 2, 1]
+    for stamps, documents in slices[:2]:
+        store.stamp(stamps, documents)
+    assert [number for number, _ in store.unstamped(10)] == [5]
+    stamp_all(store, authority, conf)
+    found = [kinds(conf, logged)[1] for logged in store.find()]
+    assert found == ["batch"] * 4 + ["plain"]
 
 
 # documents of others
@@ -276,7 +372,7 @@ def test_a_service_that_was_not_valid_when_it_signed_proves_nothing(
 # in OpenSSL's eyes
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, 3, 20])
 def test_openssl_accepts_the_stored_token(
     store: SqliteStore,
     signed: Sign,

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.lowlevel
 import trio.testing
 
 from xgate.errors import Fault
+from xgate.messagelog.backlog import Backlog, Pending
 from xgate.messagelog.outage import Outage
-from xgate.messagelog.record import Record
+from xgate.messagelog.record import Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
+from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.testing.clock import FakeClock
 
@@ -188,7 +191,7 @@ async def test_nothing_is_logged_that_might_never_be_stamped(
 ) -> None:
     clock = FakeClock()
     services = ["http://tsa/"]
-    outage = Outage(lambda: services, clock.monotonic, 60)
+    outage = Outage(lambda: services, clock, 60)
     async with running(MessageLog(unruly, outage=outage)) as log:
         await log.append(unsigned(1))
         outage.begin()
@@ -204,3 +207,84 @@ async def test_nothing_is_logged_that_might_never_be_stamped(
         assert code == "logging_failed.mlog.no_timestamping_provider_found"
         assert text == "Cannot time-stamp messages: no timestamping services configured"
     assert unruly.commits == [1, 1]
+
+
+async def test_what_would_be_refused_can_be_known_before(unruly: Unruly, unsigned: Make) -> None:
+    clock = FakeClock()
+    outage = Outage(lambda: ["http://tsa/"], clock, 60)
+    log = MessageLog(unruly, outage=outage)
+    log.check_can_log()
+    outage.begin()
+    clock.advance(61)
+    with pytest.raises(Fault) as caught:
+        log.check_can_log()
+    assert caught.value.code == "logging_failed.timestamping_failed"
+    MessageLog(unruly).check_can_log()
+
+
+async def test_the_backlog_hears_of_every_record(unruly: Unruly, unsigned: Make) -> None:
+    backlog = Backlog(10, FakeClock().now)
+    until = FakeClock().now()
+    async with running(MessageLog(unruly, backlog=backlog)) as log:
+        await log.append(unsigned(1))
+        await log.append(unsigned(2), until)
+    assert backlog.pending == Pending(2, until)
+
+
+# a stamp for each
+
+
+async def test_append_answers_when_the_record_has_its_stamp(unruly: Unruly, unsigned: Make) -> None:
+    asked: list[Waiting] = []
+    backlog = Backlog(10, FakeClock().now)
+
+    async def stamp(waiting: Waiting) -> None:
+        asked.append(waiting)
+        assert list(unruly.unstamped(10)) == [waiting]
+        await trio.lowlevel.checkpoint()
+        unruly.stamp({waiting[0]: Stamp(b"token")}, {})
+
+    async with running(MessageLog(unruly, backlog=backlog, stamp=stamp)) as log:
+        for number in (1, 2):
+            assert await log.append(unsigned(number)) == number
+            assert unruly.unstamped(10) == []
+    assert len(asked) == 2
+    assert backlog.pending == Pending()
+
+
+@pytest.mark.parametrize("error", [Fault("timestamping_failed", "no service"), KeyError("x")])
+async def test_a_message_that_cannot_be_stamped_is_refused_and_its_record_stays(
+    unruly: Unruly, unsigned: Make, error: Exception
+) -> None:
+    backlog = Backlog(10, FakeClock().now)
+
+    async def stamp(_: Waiting) -> None:
+        raise error
+
+    async with running(MessageLog(unruly, backlog=backlog, stamp=stamp)) as log:
+        assert await refusal(log, unsigned(1)) == (
+            "logging_failed.timestamping_failed",
+            "Cannot time-stamp messages",
+        )
+    assert [logged.record for logged in unruly.find()] == [unsigned(1)]
+    assert backlog.pending.records == 1
+
+
+async def test_whoever_gives_up_leaves_a_record_that_is_looked_for(
+    unruly: Unruly, unsigned: Make
+) -> None:
+    backlog = Backlog(10, FakeClock().now)
+
+    async def stamp(_: Waiting) -> None:
+        await trio.sleep_forever()
+
+    async with (
+        running(MessageLog(unruly, backlog=backlog, stamp=stamp)) as log,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(log.append, unsigned(1))
+        while not unruly.commits:
+            await trio.testing.wait_all_tasks_blocked()
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert backlog.pending.records == 1

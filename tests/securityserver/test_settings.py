@@ -72,3 +72,49 @@ def test_a_file_that_is_not_there_or_not_toml(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'server = "\xe4"\n')
     with pytest.raises(SettingsError, match="is not TOML"):
         load_settings(tmp_path / "latin.toml")
+
+
+# timestamping and audit
+
+
+def test_timestamping_is_in_batches_as_the_configuration_says_unless_told(tmp_path: Path) -> None:
+    stamping = load(tmp_path, MINIMAL).messagelog.timestamping
+    assert (stamping.mode, stamping.order, stamping.services) == ("batch", "listed", ())
+    assert (stamping.interval_seconds, stamping.batch) == (0, 10_000)
+    assert (stamping.retry_seconds, stamping.acceptable_failure_seconds) == (60, 14_400)
+    assert (stamping.connect_seconds, stamping.answer_seconds) == (20, 60)
+    audit = load(tmp_path, MINIMAL).messagelog.audit
+    assert (audit.interval_seconds, audit.sample) == (60, 3)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('mode = "never"', "mode"),
+        ('order = "cheapest"', "order"),
+        ("batch = 0", "batch"),
+        ("batch = 10001", "batch"),
+        ("interval-seconds = -1", "interval-seconds"),
+        ("interval-seconds = 86401", "interval-seconds"),
+        ("retry-seconds = 0", "retry-seconds"),
+        ("acceptable-failure-seconds = -1", "acceptable-failure-seconds"),
+        ("connect-seconds = 0", "connect-seconds"),
+        ("answer-seconds = inf", "answer-seconds"),
+        ('services = "http://tsa/"', "services"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(tmp_path: Path, line: str, said: str) -> None:
+    text = refusal(tmp_path, f"{MINIMAL}[messagelog.timestamping]\n{line}\n")
+    assert f"$.messagelog.timestamping.{said}" in text
+
+
+def test_an_audit_is_bounded_and_can_be_off(tmp_path: Path) -> None:
+    head = f"{MINIMAL}[messagelog.audit]\n"
+    assert load(tmp_path, head + "interval-seconds = 0\n").messagelog.audit.interval_seconds == 0
+    assert "$.messagelog.audit.sample" in refusal(tmp_path, head + "sample = 0\n")
+    assert "did you mean 'sample'?" in refusal(tmp_path, head + "samples = 1\n")
+
+
+def test_a_key_of_the_timestamping_section_is_suggested(tmp_path: Path) -> None:
+    text = f"{MINIMAL}[messagelog.timestamping]\naccepted-failure-seconds = 1\n"
+    assert "did you mean 'acceptable-failure-seconds'?" in refusal(tmp_path, text)
