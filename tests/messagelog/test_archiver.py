@@ -20,10 +20,14 @@ from xgate.messagelog.record import LoggedRecord, Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.messagelog.store import Task
 from xgate.messagelog.target import FileTarget
-from xgate.testing.authority import NOW
-from xgate.trust.archive_chain import judge_chains
+from xgate.messagelog.timestamping import fulfil, write_order
+from xgate.testing.authority import NOW, Authority
+from xgate.testing.conf import make_conf
+from xgate.testing.responders import answer_timestamp
+from xgate.trust.archive_chain import judge_chains, verify_folder
 from xgate.trust.archive_read import Archive, ArchiveReader
 from xgate.trust.linking import Link
+from xgate.trust.proof import ContainerProof
 
 MEMBER = ClientId("XG", "COM", "777")
 OWNERS = (
@@ -334,3 +338,32 @@ def test_only_what_is_archived_and_old_is_cleaned(bench: Bench) -> None:
     assert clean_archived(bench.store, later, 2, lambda: rounds.append(None)) == 5
     assert len(rounds) == 3
     assert len(list(bench.store.find())) == 2
+
+
+def test_what_was_signed_and_stamped_is_proven_from_the_folder(
+    store: SqliteStore,
+    signed: Callable[..., list[Record]],
+    authority: Authority,
+    tmp_path: Path,
+) -> None:
+    conf = make_conf(authority)
+    store.append(signed(4, bodies=(b"body", None)))
+    for limit in (3, 1):  # a timestamp of many, and one of its own
+        order = write_order(store.unstamped(limit), store)
+        fulfil(order, answer_timestamp(order.request, authority.tsa, NOW, limit), conf, store)
+    archiver = Archiver(
+        store,
+        FileTarget(tmp_path / "archive"),
+        Outbox(tmp_path / "outbox"),
+        rotation=Rotation(records=3),
+    )
+    while archiver.archive_next(store.newest_stamped()):
+        pass
+    proven: list[ContainerProof | Fault] = []
+    found = verify_folder(
+        conf, tmp_path / "archive", lambda _file, _name, proof: proven.append(proof)
+    )
+    assert found.sound
+    assert [archive.containers for archive in found.archives] == [3, 1]
+    assert {p.timestamp_kind for p in proven if isinstance(p, ContainerProof)} == {"batch", "plain"}
+    assert len(proven) == 4

@@ -66,6 +66,7 @@ def open_archiver(
         return None
     directory = folder / settings.directory
     try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         outbox = Outbox(directory / ".outbox")
         envelope = _envelope(settings.encryption, folder, journal)
         target = _target(settings.bucket, directory, clock)
