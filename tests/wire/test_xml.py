@@ -96,6 +96,8 @@ def test_encodings_a_tree_is_built_from(document: bytes, text: str) -> None:
         b"<!---->" * 1001 + b"<a/>",
         b"<a xmlns='u" + b"u" * NAMESPACE + b"'/>",
         b'<a><b xmlns:c="' + b"u" * (NAMESPACE + 1) + b'" c:d=""/></a>',
+        b'<a xmlns:c=\n\t "' + b"u'" * NAMESPACE + b'"/>',
+        b"<a xmlns:c = '" + b'u"' * NAMESPACE + b"'/>",
     ],
     ids=lambda document: repr(document[:24]),
 )

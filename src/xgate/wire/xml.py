@@ -222,7 +222,9 @@ _SCANNABLE = re.compile(
     r"utf-8|utf-16(le|be)?|us-ascii|iso-8859-([1-9]|1[0-6])|windows-125[0-8]", re.IGNORECASE
 )
 # What could be the value of an attribute that is too long; the content of an element as well.
-_LONG_VALUE = re.compile(rb"""\"[^"<]{%d}|'[^'<]{%d}""" % (NAMESPACE + 1, NAMESPACE + 1))
+_LONG_VALUE = re.compile(
+    rb"""=[ \t\r\n]*(?:"[^"<]{%d}|'[^'<]{%d})""" % (NAMESPACE + 1, NAMESPACE + 1)
+)
 _PROLOG = 1000
 _DECLARATION = re.compile(
     rb"""<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')"""
