@@ -26,7 +26,7 @@ def golden() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
-    """A PostgreSQL server of the tests' own; each test makes its own database in it."""
+    """A PostgreSQL server of the tests' own; each test empties its database first."""
     programs = find_postgres()
     if programs is None:
         if os.environ.get("CI"):

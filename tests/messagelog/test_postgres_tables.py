@@ -22,7 +22,7 @@ def ask(conninfo: str, text: str) -> list[tuple[object, ...]]:
 
 
 def test_many_servers_that_start_at_once_make_them_once(postgres: Cluster) -> None:
-    conninfo = postgres.make_database()
+    conninfo = postgres.empty_database()
     stores: list[PostgresStore] = []
     lock = threading.Lock()
 
@@ -41,7 +41,7 @@ def test_many_servers_that_start_at_once_make_them_once(postgres: Cluster) -> No
 
 
 def test_a_later_versions_tables_are_not_touched(postgres: Cluster) -> None:
-    conninfo = postgres.make_database()
+    conninfo = postgres.empty_database()
     PostgresStore(conninfo).close()
     ask(conninfo, f"INSERT INTO {SCHEMA}.version VALUES(99, now())")
     for read_only in (False, True):
@@ -51,7 +51,7 @@ def test_a_later_versions_tables_are_not_touched(postgres: Cluster) -> None:
 
 
 def test_who_only_reads_makes_nothing_and_changes_nothing(postgres: Cluster) -> None:
-    conninfo = postgres.make_database()
+    conninfo = postgres.empty_database()
     with pytest.raises(Fault, match="a server makes them at start"):
         PostgresStore(conninfo, read_only=True)
     assert ask(conninfo, f"SELECT to_regnamespace('{SCHEMA}')") == [(None,)]
@@ -68,7 +68,7 @@ def test_who_only_reads_makes_nothing_and_changes_nothing(postgres: Cluster) -> 
 def test_a_step_that_fails_leaves_nothing(
     postgres: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conninfo = postgres.make_database()
+    conninfo = postgres.empty_database()
     monkeypatch.setattr(_module(), "STEPS", (*STEPS, "CREATE TABLE more(a int); not SQL"))
     with pytest.raises(Fault, match="syntax error"):
         PostgresStore(conninfo)
@@ -80,7 +80,7 @@ def test_a_step_that_fails_leaves_nothing(
 
 def test_a_schema_that_was_made_for_us_is_used(postgres: Cluster) -> None:
     """A server's user need not be allowed to make schemas."""
-    conninfo = postgres.make_database()
+    conninfo = postgres.empty_database()
     ask(conninfo, f"CREATE SCHEMA {SCHEMA}")
     PostgresStore(conninfo).close()
     assert ask(conninfo, f"SELECT count(*) FROM {SCHEMA}.record") == [(0,)]

@@ -23,7 +23,7 @@ class TestSqlite(LogStoreDuties):
 class TestPostgres(LogStoreDuties):
     @pytest.fixture
     def open_store(self, postgres: Cluster) -> OpenStore:
-        conninfo = postgres.make_database()
+        conninfo = postgres.empty_database()
         return lambda: PostgresStore(conninfo)
 
 

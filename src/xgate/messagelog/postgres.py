@@ -45,6 +45,8 @@ _CROSSED = (
 _TRIES = 4
 _NAME_OCTETS = 32
 _ROWS_AT_ONCE = 64  # of a search, without their messages
+# Whoever reads may think about a record for as long: an archiver writes, a person reads on.
+_READING_TIME = b"SET LOCAL idle_in_transaction_session_timeout = '1h'"
 
 
 class PostgresStore:
@@ -133,7 +135,7 @@ class PostgresStore:
     def alone(self, task: Task) -> Iterator[bool]:
         """Whether this process may do ``task`` now, among all servers (``LogStore.alone``)."""
         lock = TASK_LOCKS[task]
-        with _log_faults(), self._pool.borrow() as db:
+        with _log_faults(), self._pool.borrow(fresh=True) as db:
             (mine,) = db.execute("SELECT pg_try_advisory_lock(%s, %s)", lock).fetchall()[0]
             try:
                 yield bool(mine)
@@ -167,15 +169,16 @@ class PostgresStore:
         """
         with _log_faults():
             for tries in range(1, _TRIES):
-                with self._pool.borrow() as db:
-                    try:
-                        with db.transaction():
-                            return work(db)
-                    except _CROSSED:
-                        continue
-                    except psycopg.OperationalError:
-                        if not (again and db.closed and tries == 1):
-                            raise
+                db = None
+                try:
+                    with self._pool.borrow() as db, db.transaction():
+                        return work(db)
+                except _CROSSED:
+                    continue
+                except psycopg.OperationalError:
+                    lost = db is not None and db.closed
+                    if not (lost and again and tries == 1):
+                        raise
             with self._pool.borrow() as db, db.transaction():
                 return work(db)
 
@@ -189,6 +192,7 @@ class PostgresStore:
             db.transaction(),
             db.cursor(name="records") as found,
         ):
+            db.execute(_READING_TIME)
             found.itersize = _ROWS_AT_ONCE
             found.execute(_marked(text), values, binary=True)
             for row in found:

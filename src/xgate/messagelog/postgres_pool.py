@@ -3,7 +3,7 @@
 The rule: every wait for the database ends: connecting, each statement, each piece of a copy. The
 server is told its own limit too, but one that is stopped, or a network that has gone silent, keeps
 no limits, so this side watches the clock. A connection that failed is dropped, and the idle ones
-with it: what ended one has ended them all.
+with it: what ended one has ended them all; one that was ended while it was idle is not handed out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import pq
+from psycopg import errors, pq
 from psycopg.abc import PQGen
 from psycopg.waiting import Ready, Wait
 
@@ -25,6 +25,7 @@ from xgate.messagelog.postgres_tables import SCHEMA
 __all__ = ["Connection", "Pool"]
 
 _IDLE = 4
+_ENDED = (errors.AdminShutdown, errors.CrashShutdown, errors.IdleInTransactionSessionTimeout)
 _MOST_IDLE_SECONDS = 300.0
 T = TypeVar("T")
 
@@ -79,14 +80,18 @@ class Pool:
         self._closed = False
 
     @contextmanager
-    def borrow(self) -> Iterator[Connection]:
+    def borrow(self, *, fresh: bool = False) -> Iterator[Connection]:
         """A connection outside any transaction; it goes back unless it was lost.
 
+        :param fresh: one that nobody has used before.
         :raises psycopg.OperationalError: there is none to be had.
         """
-        connection = self._take() or self._connect()
+        connection = (None if fresh else self._take()) or self._connect()
         try:
             yield connection
+        except _ENDED:
+            connection.close()
+            raise
         finally:
             self._give_back(connection)
 
@@ -100,9 +105,10 @@ class Pool:
             if not self._idle:
                 return None
             since, connection = self._idle.pop()
-        if time.monotonic() - since < _MOST_IDLE_SECONDS:
+        if _is_quiet(connection) and time.monotonic() - since < _MOST_IDLE_SECONDS:
             return connection
         connection.close()
+        self._drop_idle()
         return None
 
     def _drop_idle(self) -> None:
@@ -140,12 +146,23 @@ class Pool:
         return connection
 
 
+def _is_quiet(connection: Connection) -> bool:
+    """Whether the server has said nothing since: what it says unasked is that it is the end."""
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    return not poll.poll(0)
+
+
 def _session(seconds: float, *, read_only: bool) -> bytes:
-    """What holds for a whole connection; the server gives up a little before we do."""
+    """What holds for a whole connection.
+
+    The server gives up a little before we do; and it drops the transaction of a client that has
+    vanished in the middle of it before another who waits for its locks would give up.
+    """
     return (
         f"SET search_path = {SCHEMA}, pg_temp; SET synchronous_commit = on; "
         f"SET statement_timeout = {int(seconds * 900)}; "
-        f"SET idle_in_transaction_session_timeout = 0; "
+        f"SET idle_in_transaction_session_timeout = {int(seconds * 400)}; "
         f"SET default_transaction_read_only = {'on' if read_only else 'off'}"
     ).encode()
 
