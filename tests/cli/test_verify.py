@@ -78,7 +78,7 @@ def test_what_cannot_be_used_is_said_before_anything_is_judged(
     empty.mkdir()
     for arguments, cause in (
         ((folder / "a.asice", folder / "gone.asice", "--globalconf", configuration), "no file"),
-        ((empty, "--globalconf", configuration), "There is no .asice file below"),
+        ((empty, "--globalconf", configuration), "There is no .asice file and no archive below"),
         ((folder, "--globalconf", tmp_path / "gone"), "is not a configuration"),
         ((folder, "--globalconf", empty), "is not a configuration"),
         ((folder,), "--globalconf requires an argument"),

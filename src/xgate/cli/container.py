@@ -13,12 +13,14 @@ from typing import Literal
 
 import msgspec
 
+from xgate.cli.checks import Check, check_rows, checks_of
 from xgate.cli.output import Unusable, path_text, read_file
 from xgate.cli.refusal import Refusal, refusal_of, refusal_rows
 from xgate.cli.show import ShownCertificate, name_text, show_certificate, time_text
 from xgate.errors import Fault
 from xgate.trust.anchors import Trust
 from xgate.trust.ocsp import OcspResponse
+from xgate.trust.trail import Trail
 from xgate.trust.verify import ContainerProof, verify_container
 
 __all__ = ["Verdict", "judge", "judge_file", "not_judged", "verdict_rows"]
@@ -73,6 +75,7 @@ class Verdict(msgspec.Struct, frozen=True):
     timestamp: _Time | None = None
     ocsp: tuple[_Ocsp, ...] = ()
     parts: tuple[_Part, ...] = ()
+    checks: tuple[Check, ...] = ()
 
 
 def judge_file(trust: Trust, path: Path) -> Verdict:
@@ -95,10 +98,11 @@ def judge(trust: Trust, file: str, octets: bytes) -> Verdict:
 
     :param file: its name, for the verdict.
     """
+    trail = Trail()
     try:
-        proof = verify_container(trust, octets)
+        proof = verify_container(trust, octets, trail=trail)
     except Fault as fault:
-        return not_judged(file, fault)
+        return Verdict(file, False, refusal_of(fault), checks=checks_of(trail))
     reason = _why_not_whole(proof)
     return Verdict(
         file,
@@ -109,12 +113,18 @@ def judge(trust: Trust, file: str, octets: bytes) -> Verdict:
         _time(proof),
         _ocsp(trust, proof),
         _parts(proof),
+        checks_of(trail),
     )
 
 
-def verdict_rows(verdict: Verdict) -> list[tuple[str, str]]:
-    """The lines that show a verdict to a person, below the one that names the file."""
+def verdict_rows(verdict: Verdict, *, tree: bool = False) -> list[tuple[str, str]]:
+    """The lines that show a verdict to a person, below the one that names the file.
+
+    :param tree: with the steps that were taken, also those of a valid container.
+    """
     rows = [] if verdict.reason is None else refusal_rows(verdict.reason)
+    if tree or not verdict.valid:
+        rows += check_rows(verdict.checks)
     if verdict.signer is not None:
         certificate = verdict.signer.certificate
         rows.append(("signed by", verdict.signer.member))

@@ -1,8 +1,8 @@
 """What fault codes mean, in plain words, and what to look at: for people who do not know them.
 
-The rule: one row for each code that verifying a container or a configuration may end in. A code is
-looked up whole, then without its first piece, and so on: what stands in front only says while doing
-what. Sources: asic 5, signature 6, hashchain 5, globalconf 3.3.
+The rule: one row for each code that verifying a container, an archive or a configuration may end
+in. A code is looked up whole, then without its first piece, and so on: what stands in front only
+says while doing what. Sources: asic 3 and 5, signature 6, hashchain 5, globalconf 3.3.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _RIGHT_CONFIGURATION = (
     "this signature (verificationconf of the server that logged the message)."
 )
 _ASK_THE_OPERATOR = "Ask the operator of the central server, or of the configuration proxy."
+_OTHER_COPY = "Another copy of the archive; until then treat it as not whole."
 _FRESH_COPY = "Whether the copy is complete and unchanged: fetch the configuration once more."
 
 WORDS: dict[str, Words] = {
@@ -137,6 +138,42 @@ WORDS: dict[str, Words] = {
     "timestamp_signer_verification_failed": Words(
         "The time-stamp is not by the service that it names, or that was not valid then.",
         "Treat the time as not proven.",
+    ),
+    # The archive.
+    "invalid_zip": Words(
+        "The zip file is damaged, or made so that two programs could read two things out of it.",
+        _OTHER_COPY,
+    ),
+    "archive_invalid_zip": Words(
+        "The zip file is damaged, or made so that two programs could read two things out of it.",
+        _OTHER_COPY,
+    ),
+    "archive_no_containers": Words(
+        "There is no container in the file, so nothing is proven.",
+        "Whether it is the right file, and whole.",
+    ),
+    "archive_linkinginfo_not_found": Words(
+        "The archive does not tell how its containers are linked, so some may have been taken out.",
+        _OTHER_COPY,
+    ),
+    "archive_invalid_linkinginfo": Words(
+        "What tells how the containers are linked cannot be read.", _OTHER_COPY
+    ),
+    "archive_digest_not_supported": Words(
+        "The containers are linked by a digest that proves nothing, or that is not known here.",
+        "By which settings the archive was made (SHA-256, SHA-384 or SHA-512 are taken).",
+    ),
+    "archive_digest_mismatch": Words(
+        "A container is not the one that was archived, or one before it was taken out, put in or "
+        "exchanged.",
+        _OTHER_COPY,
+    ),
+    "archive_file_names_differ": Words(
+        "The containers in the archive are not those that were archived.", _OTHER_COPY
+    ),
+    "archive_previous_digest_mismatch": Words(
+        "The archive does not continue the one that it should.",
+        "Whether an archive in between is missing, or the digest given is of another one.",
     ),
     # The configuration.
     "malformed_anchor": Words(

@@ -44,6 +44,7 @@ def in_order(
     make_tool: Callable[[], Tool],
     *,
     size: Callable[[T], int],
+    here: Tool | None = None,
     few: int = _FEW,
     processes: int | None = None,
 ) -> Generator[R, None, None]:
@@ -52,6 +53,7 @@ def in_order(
     :param work: a function of a module; a ``Fault`` or ``Unusable`` it raises ends all.
     :param make_tool: likewise, or a ``partial`` of one; called once in each process.
     :param size: octets that an item takes in memory.
+    :param here: the tool of this process, if it has one already.
     :param few: up to how many items are few. :param processes: how many; None: one per processor.
     :raises Fault: ``internal_error`` when a process has died.
     """
@@ -59,7 +61,7 @@ def in_order(
     rest = iter(items)
     first = list(islice(rest, few + 1)) if count > 1 else []
     if count < 2 or len(first) <= few:
-        tool = make_tool()
+        tool = make_tool() if here is None else here
         for item in chain(first, rest):
             yield work(tool, item)
         return

@@ -59,6 +59,7 @@ class ArchiveReader:
 
     :ivar heading: what it continues and how it links. :ivar count: containers in it.
     :ivar last: the link reached; the archive's last one when ``containers`` has ended.
+    :ivar place: the octet of the archive at which the container read last begins.
     """
 
     def __init__(self, file: BinaryIO, *, limit: int = _MOST_OCTETS) -> None:
@@ -75,6 +76,7 @@ class ArchiveReader:
         self.count = self._reader.count - 1
         if not self.count:
             raise Fault("archive_no_containers", "The archive has no containers in it")
+        self.place = 0
         self._lines = self._read_lines()
         self.heading: Heading = read_heading(next(self._lines, b""))
         self.last = "" if self.heading.previous is None else self.heading.previous.digest
@@ -95,7 +97,7 @@ class ArchiveReader:
                     continue
                 octets = self._content(entry, name)
                 self._check_line(chain.add(octets), name, entry)
-                self.last = chain.last
+                self.last, self.place = chain.last, entry.offset
                 yield name, octets
             self._reader.finish()
             line = next(self._lines, None)
