@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,3 +94,43 @@ def test_a_crash_keeps_its_trace_here(journal: Journal, lines: list[bytes]) -> N
 def test_standard_error_gets_the_line_at_once(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     write_to_stderr(b"line\n")
     assert capfdbinary.readouterr().err == b"line\n"
+
+
+def test_a_line_that_cannot_be_written_stops_nothing_and_is_told_of() -> None:
+    lines: list[bytes] = []
+    room = False
+
+    def write(line: bytes) -> None:
+        if not room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        lines.append(line)
+
+    journal = Journal(FakeClock(), write)
+    journal.event("lost")
+    journal.exchange(Note("client", 0.0), None)
+    assert lines == []
+    room = True
+    journal.event("kept")
+    journal.event("kept as well")
+    told, kept, last = (json.loads(line) for line in lines)
+    assert (told["event"], told["lines"]) == ("lines lost", 2)
+    assert (kept["event"], last["event"]) == ("kept", "kept as well")
+
+
+def test_half_a_line_spoils_none_that_comes_after_it(tmp_path: Path) -> None:
+    script = (
+        "import resource\n"
+        "from xgate.clock import SystemClock\n"
+        "from xgate.securityserver.journal import Journal\n"
+        "journal = Journal(SystemClock())\n"
+        "for limit in (30, resource.RLIM_INFINITY):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))\n"
+        "    journal.event('thing')\n"
+    )
+    log = tmp_path / "log"
+    with log.open("wb") as sink:
+        subprocess.run([sys.executable, "-c", script], check=True, stderr=sink)
+    half, told, whole = log.read_bytes().splitlines()
+    assert len(half) == 30
+    assert json.loads(told)["lines"] == 1
+    assert json.loads(whole)["event"] == "thing"

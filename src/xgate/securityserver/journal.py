@@ -1,12 +1,13 @@
 """The server's own log: one JSON object per line, one line per exchange.
 
 The rule: identifiers, codes, sizes and times; never a body, a header's value, a PIN or a key.
-Values from outside are JSON strings, so they cannot forge a line.
+Values from outside are JSON strings, so they cannot forge a line. A line that cannot be written
+(a full disk, a reader that has gone) is lost and stops nothing; the next one tells how many were.
 """
 
 from __future__ import annotations
 
-import sys
+import os
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC
@@ -20,10 +21,17 @@ from xgate.wire.message import Request
 __all__ = ["Journal", "Note", "write_to_stderr"]
 
 
+_STDERR = 2
+
+
 def write_to_stderr(line: bytes) -> None:
-    """The default sink: standard error, unbuffered."""
-    sys.stderr.buffer.write(line)
-    sys.stderr.buffer.flush()
+    """The default sink: standard error, past all buffers, which would keep what fails.
+
+    :raises OSError: it was not written, or not all of it.
+    """
+    left = memoryview(line)
+    while left:
+        left = left[os.write(_STDERR, left) :]
 
 
 class Note:
@@ -55,8 +63,10 @@ class Journal:
     """Writes lines through ``write``; safe to use from the event loop's thread only."""
 
     def __init__(self, clock: Clock, write: Callable[[bytes], None] = write_to_stderr) -> None:
+        """:param write: takes a line with its end; an OSError means that it is lost."""
         self._clock = clock
         self._write = write
+        self._lost = 0
 
     def event(self, name: str, **fields: str | int | float | None) -> None:
         """One line about the server itself."""
@@ -94,4 +104,12 @@ class Journal:
 
     def _line(self, name: str, fields: Mapping[str, object]) -> None:
         time = self._clock.now().astimezone(UTC).isoformat(timespec="milliseconds")
-        self._write(msgspec.json.encode({"time": time, "event": name, **fields}) + b"\n")
+        line = msgspec.json.encode({"time": time, "event": name, **fields}) + b"\n"
+        try:
+            if self._lost:  # half of a line may stand there: this ends it
+                told = {"time": time, "event": "lines lost", "lines": self._lost}
+                self._write(b"\n" + msgspec.json.encode(told) + b"\n")
+                self._lost = 0
+            self._write(line)
+        except OSError:
+            self._lost += 1
