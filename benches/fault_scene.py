@@ -1,0 +1,233 @@
+"""A country in which everything can fail, and be cured.
+
+The rule: a fault is begun and cured by one pair of calls, from one table; whatever ends the run,
+what was begun is cured. The country's settings are those that users have, but for where it sends
+its messages (through bad wires), where its log is, and how often it is timestamped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import trio
+
+from fault_plan import DATABASE, KINDS, Fault
+from fault_servers import LogDisk, Supervised
+from fault_wire import BadWire
+from xgate.clock import SystemClock
+from xgate.sandbox.authority import Authority
+from xgate.sandbox.country import CONSUMER, Country, Place, found_country
+from xgate.sandbox.pair import serve_surroundings
+from xgate.testing.postgres import Cluster
+
+__all__ = ["Scene", "found_for_faults"]
+
+Act = Callable[[Fault], Awaitable[None]]
+
+_SERVICES = f"""
+[[client.service]]
+code = "echo"
+type = "REST"
+url = "{{base}}"
+allow = ["{CONSUMER.short}"]
+
+[[client.service]]
+code = "getRandom"
+version = "v1"
+type = "SOAP"
+url = "{{base}}/soap"
+allow = ["{CONSUMER.short}"]
+"""
+_LOG_FOLDER = "log"
+_CONNECT_SECONDS = 2
+_ANSWER_SECONDS = 2
+
+
+def found_for_faults(folder: Path) -> Country:
+    """A country with quick keys, and services for ``fault_calls``."""
+    return found_country(folder, SystemClock().now(), kind="P-256", services=_SERVICES)
+
+
+class Scene:
+    """A country's servers, wires, authorities and database; ``run`` them in a nursery."""
+
+    def __init__(self, country: Country, seed: int, cluster: Cluster | None) -> None:
+        """:param cluster: keeps both logs; None: each server has a file."""
+        self.servers = {place.name: Supervised(place) for place in country.places}
+        self.skipped: dict[str, str] = {}
+        """Kinds of faults that cannot be had here, and why."""
+        self._country = country
+        self._cluster = cluster
+        self._authority = Authority(country, SystemClock())
+        ports, provider = country.ports, country.provider.address
+        self._peers = BadWire(provider, (provider, ports.server), Random(f"{seed}/peers"))
+        self._service = BadWire(
+            "127.0.0.1", ("127.0.0.1", ports.services), Random(f"{seed}/service")
+        )
+        self._disks: dict[str, LogDisk] = {}
+        self._acts = self._make_acts()
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of faults that can be had."""
+        return set(KINDS) - set(self.skipped)
+
+    async def run(
+        self, *, mounts: bool, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve all of it until cancelled. :param mounts: file systems can be mounted."""
+        async with trio.open_nursery() as nursery:
+            surroundings = partial(serve_surroundings, authority=self._authority)
+            await nursery.start(surroundings, self._country, SystemClock())
+            await nursery.start(self._peers.run)
+            await nursery.start(self._service.run)
+            for place in self._country.places:
+                self._settle(place)
+            self._prepare(mounts=mounts)
+            for server in self.servers.values():
+                nursery.start_soon(server.run)
+            task_status.started()
+
+    async def suffer(self, storm: Sequence[Fault]) -> None:
+        """Begin each fault in its time and cure it in its time; return when all are cured."""
+        async with trio.open_nursery() as nursery:
+            for fault in storm:
+                nursery.start_soon(self._suffer, fault)
+
+    async def stop(self) -> None:
+        """Stop both servers in order. :raises ServerEndedError: one did not."""
+        for server in self.servers.values():
+            await server.stop()
+
+    async def _suffer(self, fault: Fault) -> None:
+        begin, cure = self._acts[fault.kind]
+        await trio.sleep(fault.after)
+        try:
+            await begin(fault)
+            if cure is not None:
+                await trio.sleep(fault.lasts)
+        finally:
+            if cure is not None:
+                with trio.CancelScope(shield=True):
+                    await cure(fault)
+
+    def _settle(self, place: Place) -> None:
+        """Change a server's settings."""
+        ports = self._country.ports
+        log = f'[messagelog.sqlite]\npath = "{_LOG_FOLDER}/messagelog.sqlite"\n'
+        if self._cluster is not None:
+            log = (
+                f'[messagelog]\nuse = "postgres"\n\n[messagelog.postgres]\n'
+                f'conninfo = "{self._cluster.make_database()}"\n'
+                f"connect-seconds = {_CONNECT_SECONDS}\nanswer-seconds = {_ANSWER_SECONDS}\n"
+            )
+        stamping, peers = "[messagelog.timestamping]\n", "[peers]\nserver-port = "
+        changes = {
+            f"{peers}{ports.server}\n": f"{peers}{self._peers.port}\n",
+            f"http://127.0.0.1:{ports.services}": f"http://127.0.0.1:{self._service.port}",
+            stamping: f"{log}\n{stamping}retry-seconds = 1.0\n",
+        }
+        text = place.settings.read_text()
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        place.settings.write_text(text)
+
+    def _prepare(self, *, mounts: bool) -> None:
+        """Make the logs' file systems, and find out what cannot be had."""
+        if self._cluster is None:
+            self.skipped |= dict.fromkeys(DATABASE, "the log is not in PostgreSQL")
+            reason = "no file system can be mounted"
+            try:
+                if mounts:
+                    self._disks = {
+                        place.name: LogDisk(place.folder / _LOG_FOLDER)
+                        for place in self._country.places
+                    }
+                    return
+            except OSError as error:
+                reason = str(error)
+        else:
+            reason = "the log is in PostgreSQL"
+        self.skipped["disk_full"] = reason
+
+    def _make_acts(self) -> dict[str, tuple[Act, Act | None]]:
+        acts: dict[str, tuple[Act, Act | None]] = {
+            "kill": (self._kill, None),
+            "pause": (self._pause, self._resume),
+            "disk_full": (self._fill_disk, self._empty_disk),
+            "file_limit": (self._limit_files, self._unlimit_files),
+            "service_slow": (self._harm(self._service, "delay"), self._heal(self._service)),
+            "service_dead": (self._harm(self._service, "refuse"), self._heal(self._service)),
+        }
+        for kind in KINDS:
+            family, _, what = kind.partition("_")
+            if family == "wire":
+                acts[kind] = self._harm(self._peers, what), self._heal(self._peers)
+            elif what == "away":
+                acts[kind] = self._leave, self._come_back
+            elif family == "database":
+                acts[kind] = self._harm_database, self._heal_database
+        return acts
+
+    async def _kill(self, fault: Fault) -> None:
+        self.servers[fault.target].kill()
+
+    async def _pause(self, fault: Fault) -> None:
+        self.servers[fault.target].pause()
+
+    async def _resume(self, fault: Fault) -> None:
+        self.servers[fault.target].resume()
+
+    async def _fill_disk(self, fault: Fault) -> None:
+        await self._disks[fault.target].fill(fault.room)
+
+    async def _empty_disk(self, fault: Fault) -> None:
+        await self._disks[fault.target].empty()
+
+    async def _limit_files(self, fault: Fault) -> None:
+        """What is full is full for the write-ahead log first: it is what grows."""
+        server = self.servers[fault.target]
+        growing = server.place.folder / _LOG_FOLDER / "messagelog.sqlite-wal"
+        size = growing.stat().st_size if growing.exists() else 0
+        server.limit_files(size + fault.room if fault.room else 0)
+
+    async def _unlimit_files(self, fault: Fault) -> None:
+        self.servers[fault.target].limit_files(None)
+
+    async def _leave(self, fault: Fault) -> None:
+        self._authority.away.add(fault.kind.partition("_")[0])
+
+    async def _come_back(self, fault: Fault) -> None:
+        self._authority.away.discard(fault.kind.partition("_")[0])
+
+    async def _harm_database(self, fault: Fault) -> None:
+        assert self._cluster is not None
+        if fault.kind == "database_pause":
+            self._cluster.pause()
+        else:
+            crash = fault.kind == "database_crash"
+            await trio.to_thread.run_sync(partial(self._cluster.stop, crash=crash))
+
+    async def _heal_database(self, fault: Fault) -> None:
+        assert self._cluster is not None
+        if fault.kind == "database_pause":
+            self._cluster.resume()
+        else:
+            await trio.to_thread.run_sync(self._cluster.start)
+
+    @staticmethod
+    def _harm(wire: BadWire, harm: str) -> Act:
+        async def begin(_: Fault) -> None:
+            wire.harm = harm
+
+        return begin
+
+    @staticmethod
+    def _heal(wire: BadWire) -> Act:
+        async def cure(_: Fault) -> None:
+            wire.harm = None
+
+        return cure
