@@ -8,13 +8,24 @@ reader takes it, also one that streams. Sources: asic 1 and trap 12.
 from __future__ import annotations
 
 import io
-import zipfile
+import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from xgate.errors import Fault
 from xgate.trust.zip_reader import ZipReader, safe_name
-from xgate.trust.zip_records import DEFLATED, LOCAL_MAGIC, STORED, refuse
+from xgate.trust.zip_records import (
+    DEFLATED,
+    LOCAL_MAGIC,
+    STORED,
+    UTF8,
+    Entry,
+    dos_time,
+    refuse,
+    write_central,
+    write_end,
+    write_local,
+)
 
 __all__ = ["read_zip", "write_zip"]
 
@@ -69,12 +80,27 @@ def write_zip(files: Iterable[tuple[str, bytes]], *, at: datetime, comment: str)
     :raises ValueError: a time before 1980 or after 2107.
     """
     moment = at.astimezone(UTC)
-    stamp = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.comment = comment.encode("ascii")
-        for number, (name, content) in enumerate(files):
-            info = zipfile.ZipInfo(name, stamp)
-            info.compress_type = DEFLATED if number else STORED
-            archive.writestr(info, content)
-    return out.getvalue()
+    if not 1980 <= moment.year <= 2107:
+        raise ValueError(f"a zip file cannot tell the year {moment.year}")
+    time = dos_time(moment)
+    parts: list[bytes] = []
+    directory: list[bytes] = []
+    position = 0
+    for number, (name, content) in enumerate(files):
+        encoded = name.encode()
+        flags = 0 if name.isascii() else UTF8
+        method, packed = (DEFLATED, _deflated(content)) if number else (STORED, content)
+        crc = zlib.crc32(content)
+        entry = Entry(encoded, flags, method, crc, len(packed), len(content), position)
+        header = write_local(entry, time, b"")
+        parts += (header, packed)
+        directory.append(write_central(entry, time, b""))
+        position += len(header) + len(packed)
+    length = sum(map(len, directory))
+    end = write_end(len(directory), position, length, comment.encode("ascii"))
+    return b"".join((*parts, *directory, end))
+
+
+def _deflated(content: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush()

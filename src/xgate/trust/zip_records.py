@@ -9,6 +9,7 @@ Sources: APPNOTE.TXT 4.3 and 4.5.
 from __future__ import annotations
 
 import struct
+from datetime import datetime
 from typing import NoReturn
 
 import msgspec
@@ -28,6 +29,7 @@ __all__ = [
     "End",
     "Entry",
     "central_tail_size",
+    "dos_time",
     "find_end",
     "local_tail_size",
     "read_central",
@@ -264,7 +266,17 @@ def write_central(entry: Entry, dos_time: int, extra: bytes) -> bytes:
     return fixed + entry.name + extra
 
 
-def write_end(count: int, start: int, length: int) -> bytes:
+def dos_time(at: datetime) -> int:
+    """Date and time as headers have them, in steps of two seconds.
+
+    :param at: in UTC; before 1980 or after 2107 only the years of these count.
+    """
+    year = min(max(at.year, 1980), 2107)
+    date = (year - 1980) << 9 | at.month << 5 | at.day
+    return date << 16 | at.hour << 11 | at.minute << 5 | at.second // 2
+
+
+def write_end(count: int, start: int, length: int, comment: bytes = b"") -> bytes:
     """The end of a zip file whose directory of ``length`` octets begins at ``start``."""
     wide = b""
     if count >= _FULL16 or max(start, length) >= _FULL32:
@@ -272,6 +284,8 @@ def write_end(count: int, start: int, length: int) -> bytes:
         wide = _END64.pack(_END64_MAGIC, _END64.size - 12, *numbers)
         wide += _LOCATOR.pack(_LOCATOR_MAGIC, 0, start + length, 1)
     short = min(count, _FULL16)
-    return wide + _END.pack(
-        _END_MAGIC, 0, 0, short, short, min(length, _FULL32), min(start, _FULL32), 0
+    end = _END.pack(
+        *(_END_MAGIC, 0, 0, short, short),
+        *(min(length, _FULL32), min(start, _FULL32), len(comment)),
     )
+    return wide + end + comment

@@ -19,6 +19,7 @@ from xgate.trust.zip_records import (
     DEFLATED,
     UTF8,
     Entry,
+    dos_time,
     write_central,
     write_end,
     write_local,
@@ -59,7 +60,7 @@ class ZipWriter:
         packed = size + 5 * max(1, -(-size // _BLOCK))
         flags = 0 if name.isascii() else UTF8
         entry = Entry(encoded, flags, DEFLATED, crc, packed, size, self._position)
-        time, extra = _dos_time(moment), _ut_field(moment)
+        time, extra = dos_time(moment), _ut_field(moment)
         self._write(write_local(entry, time, extra))
         self._write_blocks(content, size)
         self._directory.write(write_central(entry, time, extra))
@@ -88,13 +89,6 @@ class ZipWriter:
     def _write(self, octets: bytes) -> None:
         self._out.write(octets)
         self._position += len(octets)
-
-
-def _dos_time(at: datetime) -> int:
-    """Date and time as the format has them: from 1980 to 2107, in steps of two seconds."""
-    year = min(max(at.year, 1980), 2107)
-    date = (year - 1980) << 9 | at.month << 5 | at.day
-    return date << 16 | at.hour << 11 | at.minute << 5 | at.second // 2
 
 
 def _ut_field(at: datetime) -> bytes:
