@@ -27,3 +27,10 @@ def test_what_is_too_large_refuses_the_message() -> None:
         octets_for_log(kept(b"123456"), 5)
     assert caught.value.code == "logging_failed"
     assert caught.value.text == "Message size exceeds maximum loggable size"
+
+
+@pytest.mark.parametrize("most", [0, 1, 12, 65_537])
+def test_what_is_too_large_may_be_cut(most: int) -> None:
+    octets = bytes(range(256)) * 1000
+    assert octets_for_log(kept(octets), most, truncate=True) == octets[:most]
+    assert octets_for_log(kept(b"short"), 5, truncate=True) == b"short"

@@ -118,3 +118,61 @@ def test_an_audit_is_bounded_and_can_be_off(tmp_path: Path) -> None:
 def test_a_key_of_the_timestamping_section_is_suggested(tmp_path: Path) -> None:
     text = f"{MINIMAL}[messagelog.timestamping]\naccepted-failure-seconds = 1\n"
     assert "did you mean 'acceptable-failure-seconds'?" in refusal(tmp_path, text)
+
+
+def test_the_message_log_is_whole_and_in_sqlite_unless_told_otherwise(tmp_path: Path) -> None:
+    log = load(tmp_path, MINIMAL).messagelog
+    assert (log.use, log.sqlite.path) == ("sqlite", "messagelog.sqlite")
+    assert (log.body_logging, log.bodies, log.truncate_bodies) == (True, (), False)
+    assert (log.encryption.current, log.encryption.keys) == ("", {})
+
+
+def test_the_message_logs_keys_are_read(tmp_path: Path) -> None:
+    text = """
+[messagelog]
+use = "postgres"
+body-logging = false
+truncate-bodies = true
+max-body-bytes = 0
+[messagelog.postgres]
+conninfo = "dbname=log"
+connect-seconds = 2
+answer-seconds = 1.5
+[messagelog.options]
+anything = ["at", "all"]
+[messagelog.encryption]
+current = "2026"
+[messagelog.encryption.keys]
+2025 = "old.key"
+2026 = "new.key"
+[[messagelog.bodies]]
+subsystem = "DEV/COM/1/a"
+log = true
+"""
+    log = load(tmp_path, MINIMAL + text).messagelog
+    assert (log.postgres.conninfo, log.postgres.answer_seconds) == ("dbname=log", 1.5)
+    assert log.options == {"anything": ["at", "all"]}
+    assert log.encryption.keys == {"2025": "old.key", "2026": "new.key"}
+    assert [(section.subsystem, section.log) for section in log.bodies] == [("DEV/COM/1/a", True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[messagelog]\npath = "x"', "[messagelog] unknown key 'path'"),
+        ("[messagelog]\nbody-loging = true", "did you mean 'body-logging'?"),
+        ('[messagelog.sqlite]\npaht = "x"', "[messagelog.sqlite] unknown key 'paht'"),
+        ("[messagelog.postgres]\nconninf = 1", "did you mean 'conninfo'?"),
+        ("[messagelog.postgres]\nconnect-seconds = 1", "messagelog.postgres.connect-seconds"),
+        ("[messagelog.postgres]\nanswer-seconds = 0.5", "messagelog.postgres.answer-seconds"),
+        ("[messagelog]\nmax-body-bytes = -1", "messagelog.max-body-bytes"),
+        ("[messagelog]\nmax-body-bytes = 600000000", "messagelog.max-body-bytes"),
+        ("[[messagelog.bodies]]\nlogs = true", "[messagelog.bodies] unknown key 'logs'"),
+        ('[[messagelog.bodies]]\nsubsystem = "a"', "log"),
+        ('[messagelog.encryption]\ncurent = "a"', "did you mean 'current'?"),
+    ],
+)
+def test_what_the_message_log_does_not_know_is_refused_by_name(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    assert said in refusal(tmp_path, MINIMAL + text + "\n")
