@@ -17,6 +17,8 @@ from functools import partial
 import msgspec
 
 from xgate.errors import Fault, faults_under
+from xgate.globalconf.conf import GlobalConf
+from xgate.ids import ClientId
 from xgate.net.client import ClientConnection, connect
 from xgate.net.context import TlsContext
 from xgate.net.errors import ClosedError, NetError, TlsError
@@ -35,10 +37,16 @@ _IDLE_SECONDS = 25.0  # below the 30 s after which the reference closes an idle 
 _TRUST_SECONDS = 60.0  # how long a judgement of a peer is good: the reference's OCSP cache period
 
 
+_Key = tuple[ClientId, frozenset[str]]
+
+
 class _Idle(msgspec.Struct):
+    """:ivar judged: when its server was judged, by the configuration ``conf``."""
+
     connection: ClientConnection
     since: float
     judged: float
+    conf: GlobalConf
 
 
 class Peers:
@@ -56,7 +64,7 @@ class Peers:
         self._ocsp = ocsp
         self._context = context
         self._monotonic = monotonic
-        self._idle: dict[tuple[str, ...], list[_Idle]] = {}
+        self._idle: dict[_Key, list[_Idle]] = {}
 
     @asynccontextmanager
     async def open(
@@ -66,13 +74,13 @@ class Peers:
 
         :raises Fault: ``network_error``, ``ssl_authentication_failed``...
         """
-        key = (route.provider.short, *sorted(route.addresses))
+        key = (route.provider, frozenset(route.addresses))
         idle = await self._take_idle(key)
-        if idle is None or self._monotonic() - idle.judged > _TRUST_SECONDS:
+        if idle is None or not self._still_judged(idle, world):
             if idle is not None:
                 await idle.connection.aclose()
             connection = await self._connect_any(route, world, now)
-            idle = _Idle(connection, 0.0, self._monotonic())
+            idle = _Idle(connection, 0.0, self._monotonic(), world.globalconf)
         try:
             yield idle.connection
         except BaseException:
@@ -87,7 +95,12 @@ class Peers:
             for idle in waiting:
                 await idle.connection.aclose()
 
-    async def _take_idle(self, key: tuple[str, ...]) -> _Idle | None:
+    def _still_judged(self, idle: _Idle, world: World) -> bool:
+        """Not by another configuration: the server may be registered there no more."""
+        recent = self._monotonic() - idle.judged <= _TRUST_SECONDS
+        return recent and idle.conf is world.globalconf
+
+    async def _take_idle(self, key: _Key) -> _Idle | None:
         waiting = self._idle.get(key, [])
         while waiting:
             idle = waiting.pop()
@@ -96,7 +109,7 @@ class Peers:
             await idle.connection.aclose()
         return None
 
-    async def _give_back(self, key: tuple[str, ...], idle: _Idle) -> None:
+    async def _give_back(self, key: _Key, idle: _Idle) -> None:
         waiting = self._idle.setdefault(key, [])
         reusable = self._settings.keep_alive and idle.connection.reusable
         if not reusable or len(waiting) >= _IDLE_PER_ROUTE:
