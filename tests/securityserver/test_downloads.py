@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import io
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import trio
@@ -15,6 +16,7 @@ import trio
 from xgate.clock import SystemClock
 from xgate.errors import Fault
 from xgate.ids import ClientId, ServerId
+from xgate.messagelog.envelope import PlainEnvelope
 from xgate.messagelog.record import Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.messagelog.store import Waiting
@@ -22,8 +24,10 @@ from xgate.net.errors import NetError
 from xgate.net.fetch import fetch
 from xgate.net.server import Exchange
 from xgate.policy.world import World
+from xgate.securityserver.archive_settings import ArchiveSettings
 from xgate.securityserver.corridor import ask
 from xgate.securityserver.journal import Journal
+from xgate.securityserver.settings import MessagelogSettings
 from xgate.serverconf.model import Authentication, Client, ServerConf
 from xgate.testing.authority import Authority
 from xgate.testing.conf import make_conf
@@ -32,7 +36,21 @@ from xgate.trust.verify import Evidence
 CLIENT = ClientId("XG", "COM", "1", "app")
 QUERY = "/asic?xRoadInstance=XG&memberClass=COM&memberCode=1&subsystemCode=app&queryId=q"
 TOKEN = Stamp(b"token", b"result", b"chain")
-Get = Callable[[str], Any]
+
+
+class Get:
+    """Asks a desk; ``names`` are those of the files that it sent."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.names: list[str] = []
+
+    async def __call__(self, target: str) -> tuple[int, str, bytes]:
+        url = f"http://127.0.0.1:{self._port}{target}"
+        answer = await fetch(url, timeout=5.0, max_bytes=1 << 24)
+        headers = {name.lower(): value for name, value in answer.headers}
+        self.names.append(headers.get("content-disposition", ""))
+        return answer.status, headers["content-type"], answer.body
 
 
 @pytest.fixture
@@ -84,6 +102,8 @@ class Desk:
             internal=SimpleNamespace(chain=(b"own",)),
             messagelog=SimpleNamespace(store=store),
             stamp_now=self.stamp_now,
+            envelope=PlainEnvelope(),
+            settings=SimpleNamespace(messagelog=MessagelogSettings()),
             loaded_conf=lambda: 1 / 0,
         )
 
@@ -98,12 +118,7 @@ class Desk:
 async def at(desk: Desk, serve: Any) -> AsyncIterator[Get]:
     port = await serve(desk.answer)
 
-    async def get(target: str) -> tuple[int, str, bytes]:
-        answer = await fetch(f"http://127.0.0.1:{port}{target}", timeout=5.0, max_bytes=1 << 24)
-        (kind,) = (value for name, value in answer.headers if name.lower() == "content-type")
-        return answer.status, kind, answer.body
-
-    yield get
+    yield Get(port)
 
 
 async def test_a_timestamp_that_cannot_be_had_is_a_500_in_plain_words(
@@ -179,6 +194,71 @@ async def test_a_failure_on_the_way_cuts_the_answer_off(serve: Any, store: Sqlit
     async with at(Desk(Failing(store, {first})), serve) as get:
         with pytest.raises(NetError):
             await get(QUERY)
+
+
+class Backwards:
+    """An envelope that can be looked into; it notes for whom it was made."""
+
+    encrypted = True
+
+    def __init__(self) -> None:
+        self.members: list[ClientId | None] = []
+
+    @contextmanager
+    def open(self, path: Path, member: ClientId | None) -> Iterator[IO[bytes]]:
+        self.members.append(member)
+        kept = io.BytesIO()
+        yield kept
+        path.write_bytes(kept.getvalue()[::-1])
+
+
+@pytest.mark.parametrize(("grouping", "member"), [("none", None), ("member", CLIENT.member)])
+async def test_where_archives_are_encrypted_downloads_are_so_for_the_same_readers(
+    serve: Any, store: SqliteStore, grouping: str, member: ClientId | None
+) -> None:
+    (number,) = log(store, 1)
+    plain, sealed = Desk(store), Desk(store)
+    envelope = sealed.server.envelope = Backwards()
+    archive = ArchiveSettings(grouping=grouping)  # type: ignore[arg-type]  # one of its words
+    sealed.server.settings.messagelog = MessagelogSettings(archive=archive)
+    async with at(plain, serve) as open_get, at(sealed, serve) as get:
+        for flags, name in (
+            ("", "q.zip.gpg"),
+            ("&requestOnly&unique", f"q-request-{number}.asice.gpg"),
+        ):
+            _, _, clear = await open_get(QUERY + flags)
+            status, kind, body = await get(QUERY + flags)
+            assert (status, kind) == (200, "application/octet-stream")
+            assert body[::-1] == clear
+            assert get.names[-1] == f'attachment; filename="{name}"'
+    assert envelope.members == [member] * 2
+
+
+async def test_what_cannot_be_encrypted_is_not_handed_out(serve: Any, store: SqliteStore) -> None:
+    log(store, 1)
+
+    class Broken(Backwards):
+        @contextmanager
+        def open(self, path: Path, member: ClientId | None) -> Iterator[IO[bytes]]:
+            yield io.BytesIO()
+            raise Fault("archive_encryption_failed", "The archive is not encrypted: no key")
+
+    desk = Desk(store)
+    desk.server.envelope = Broken()
+    async with at(desk, serve) as get:
+        status, kind, body = await get(QUERY)
+    assert (status, kind) == (500, "text/plain; charset=UTF-8")
+    assert body == b"The archive is not encrypted: no key"
+
+
+@pytest.mark.parametrize("more", ["", "&requestOnly&unique"])
+async def test_nothing_to_encrypt(serve: Any, store: SqliteStore, more: str) -> None:
+    log(store, 1)
+    desk = Desk(Forgetful(store, set()))
+    desk.server.envelope = Backwards()
+    async with at(desk, serve) as get:
+        status, _, _ = await get(QUERY + more)
+    assert status == 404
 
 
 async def test_many_at_once_wait_for_their_turn(serve: Any, store: SqliteStore) -> None:

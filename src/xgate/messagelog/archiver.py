@@ -43,7 +43,10 @@ class Archived(msgspec.Struct, frozen=True):
 
 
 class Archiver:
-    """Archives one store to one target. Synchronous: for a thread of its own."""
+    """Archives one store to one target. Synchronous: for a thread of its own.
+
+    :ivar envelope: what each archive is put into.
+    """
 
     def __init__(
         self,
@@ -62,7 +65,7 @@ class Archiver:
         self._store = store
         self._target = target
         self._outbox = outbox
-        self._envelope = envelope or PlainEnvelope()
+        self.envelope = envelope or PlainEnvelope()
         self._rotation = rotation or Rotation()
         self._grouping: Grouping = grouping
         self._digest = digest
@@ -100,7 +103,7 @@ class Archiver:
             group = group_of(owner, self._grouping)
             previous = self._store.links().get(group)
             member = None if group is None else owner.member
-            with self._envelope.open(self._outbox.draft, member) as out:
+            with self.envelope.open(self._outbox.draft, member) as out:
                 written = write_archive(
                     chain([first], records),
                     out,
@@ -115,7 +118,7 @@ class Archiver:
             written.first,
             written.last,
             written.digest,
-            encrypted=self._envelope.encrypted,
+            encrypted=self.envelope.encrypted,
         )
         size = self._outbox.draft.stat().st_size
         pending = Pending(group, previous, Link(written.digest, name), written.numbers, size)

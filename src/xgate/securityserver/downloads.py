@@ -3,7 +3,8 @@ proves them to anyone.
 
 The rule: whoever may send messages for a client may have that client's evidence, and nobody else;
 the configuration is for everybody. A container is in memory at a time, and no reading of the log is
-open while a slow client takes what it asked for. The threads of this work are few and their own.
+open while a slow client takes what it asked for. Where archives are encrypted, so is this. The
+threads of this work are few and their own.
 Source: asic 6.
 """
 
@@ -14,6 +15,8 @@ import tempfile
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from itertools import chain
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -23,6 +26,7 @@ from xgate.algorithms import SHA512
 from xgate.errors import Fault
 from xgate.globalconf.verification import write_verification_zip
 from xgate.ids import ClientId
+from xgate.messagelog.envelope import Envelope
 from xgate.messagelog.evidence import write_evidence
 from xgate.messagelog.store import LogStore, Waiting
 from xgate.net.server import Exchange
@@ -50,7 +54,8 @@ __all__ = ["hand_out"]
 
 T = TypeVar("T")
 
-_ZIP = "application/zip"
+_ZIP, _BINARY = "application/zip", "application/octet-stream"
+_PIECE = 1 << 18
 _THREADS = 2
 _LIMITER: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("downloads")
 
@@ -85,7 +90,9 @@ async def hand_out(target: Target, exchange: Exchange, server: SecurityServer, n
         raise nothing_found()
     await _ensure_stamped(found.waiting, wanted, server.stamp_now)
     check_unique(wanted)
-    if wanted.unique:
+    if server.envelope.encrypted:
+        await _hand_out_sealed(found.numbers, owner, wanted, exchange, server)
+    elif wanted.unique:
         await _hand_out_one(found.numbers, exchange, store)
     else:
         await _hand_out_all(found.numbers, wanted, exchange, store)
@@ -144,6 +151,48 @@ async def _hand_out_all(
             await exchange.send(piece)
             piece = await _in_thread(lambda: next(pieces, b""))
         await exchange.finish()
+
+
+async def _hand_out_sealed(
+    numbers: Sequence[int],
+    owner: ClientId,
+    wanted: Wanted,
+    exchange: Exchange,
+    server: SecurityServer,
+) -> None:
+    """Encrypted as this client's archives are: made whole in a file, and then sent."""
+    store = server.messagelog.store
+    grouped = server.settings.messagelog.archive.grouping != "none"
+    name = bundle_name(wanted)
+    pieces: Iterator[bytes] = _bundle(store, numbers)
+    if wanted.unique:
+        container = await _in_thread(lambda: next(_containers(store, numbers), None))
+        if container is None:
+            raise nothing_found()
+        name, pieces = container[0], iter([container[1]])
+    with tempfile.TemporaryDirectory(prefix="xgate-") as folder:
+        path = Path(folder) / "sealed"
+        member = owner.member if grouped else None
+        if not await _in_thread(lambda: _seal(server.envelope, path, member, pieces)):
+            raise nothing_found()
+        head = _head(_BINARY, f'attachment; filename="{name}.gpg"')
+        await exchange.settle_request()
+        await exchange.start(200, head)
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                await exchange.send(piece)
+        await exchange.finish()
+
+
+def _seal(envelope: Envelope, path: Path, member: ClientId | None, pieces: Iterator[bytes]) -> bool:
+    """Write the pieces through the envelope; False if there were none."""
+    first = next(pieces, b"")
+    if not first:
+        return False
+    with envelope.open(path, member) as file:
+        for piece in chain([first], pieces):
+            file.write(piece)
+    return True
 
 
 def _bundle(store: LogStore, numbers: Sequence[int]) -> Generator[bytes, None, None]:

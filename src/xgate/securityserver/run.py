@@ -19,6 +19,7 @@ from xgate.clock import Clock
 from xgate.keepers.audit import Audit, keep_auditing
 from xgate.keepers.globalconf import keep_globalconf
 from xgate.keepers.ocsp import keep_ocsp
+from xgate.messagelog.envelope import Envelope, PlainEnvelope
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.context import service_context
@@ -72,10 +73,11 @@ async def run_server(
         opened.callback(store.close)
         stamping = Stamping(settings, folder, store, world, clock, journal.event)
         log = stamping.open_log(settings.messagelog.max_body_bytes)
-        server = _assemble(
-            settings, folder, clock, journal, world, ring, log, loader, stamping.stamp_now
-        )
         archiver = open_archiver(settings.messagelog.archive, folder, store, clock, journal)
+        envelope = PlainEnvelope() if archiver is None else archiver.envelope
+        server = _assemble(
+            settings, folder, clock, journal, world, ring, log, loader, stamping.stamp_now, envelope
+        )
         doors = await open_doors(settings.listen)
         opened.callback(doors.close)
         async with trio.open_nursery() as keepers:
@@ -122,6 +124,7 @@ def _assemble(
     log: MessageLog,
     loader: Loader,
     stamp_now: Callable[[Waiting], Awaitable[None]],
+    envelope: Envelope,
 ) -> SecurityServer:
     ocsp = OcspCache()
     internal = load_internal_identity(settings.tls, folder, clock.now())
@@ -143,6 +146,7 @@ def _assemble(
         loaded_conf=lambda: loader.loaded,
         stamp_now=stamp_now,
         audit=Audit(),
+        envelope=envelope,
     )
 
 

@@ -16,6 +16,7 @@ from xgate.clock import Clock
 from xgate.globalconf.source import LoadedConf
 from xgate.ids import ClientId, ServerId
 from xgate.keepers.audit import Audit
+from xgate.messagelog.envelope import Envelope
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.body import Spool
@@ -59,10 +60,12 @@ class SecurityServer:
         loaded_conf: Callable[[], LoadedConf],
         stamp_now: Callable[[Waiting], Awaitable[None]],
         audit: Audit,
+        envelope: Envelope,
     ) -> None:
         """:param loaded_conf: the global configuration loaded last, with its files.
 
         :param stamp_now: gives one logged message its timestamp, or raises a Fault.
+        :param envelope: what archives are put into, and downloads as well.
         """
         self.settings = settings
         self.clock = clock
@@ -79,6 +82,7 @@ class SecurityServer:
         self.loaded_conf = loaded_conf
         self.stamp_now = stamp_now
         self.audit = audit
+        self.envelope = envelope
         self._spool_folder = spool_folder
 
     @property
