@@ -44,7 +44,7 @@ _CROSSED = (
 """Two servers' work has crossed; done again, it finds what the other did."""
 _TRIES = 4
 _NAME_OCTETS = 32
-_ROWS_AT_ONCE = 64  # of a search, without their messages
+_NEXT_ROWS = b"FETCH 64 FROM found"  # of a search, without their messages
 # Whoever reads may think about a record for as long: an archiver writes, a person reads on.
 _READING_TIME = b"SET LOCAL idle_in_transaction_session_timeout = '1h'"
 
@@ -186,18 +186,13 @@ class PostgresStore:
         return self._run(lambda db: db.execute(_marked(text), values, binary=True).fetchall())
 
     def _records(self, text: str, values: Sequence[object]) -> Iterator[LoggedRecord]:
-        with (
-            _log_faults(),
-            self._pool.borrow() as db,
-            db.transaction(),
-            db.cursor(name="records") as found,
-        ):
+        with _log_faults(), self._pool.borrow() as db, db.transaction():
             db.execute(_READING_TIME)
-            found.itersize = _ROWS_AT_ONCE
-            found.execute(_marked(text), values, binary=True)
-            for row in found:
-                parts = db.execute(_marked(rows.PARTS), row[:1], binary=True).fetchall()
-                yield rows.read_record(row, dict(parts))
+            db.execute(b"DECLARE found NO SCROLL CURSOR FOR " + _marked(text), values)
+            while page := db.execute(_NEXT_ROWS, binary=True).fetchall():
+                for row in page:
+                    parts = db.execute(_marked(rows.PARTS), row[:1], binary=True).fetchall()
+                    yield rows.read_record(row, dict(parts))
 
 
 @contextmanager
