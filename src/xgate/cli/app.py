@@ -35,10 +35,11 @@ the exchanges that are running and exit with 0; a second one stops it at once.""
 A certificate authority with OCSP responder and timestamping service, a signed global configuration,
 a consumer's and a provider's security server, a REST and a SOAP service; then messages through all
 of it, and every logged message exported and verified. Exit code 0 when all of it holds.""",
-    "verify": """Verify ASiC-E containers: who signed what, and when.
+    "verify": """Verify ASiC-E containers and archives of the message log: who signed what, when.
 
-Exit code 0 when all are valid, 1 when some are not, 2 when a file is not there or the configuration
-is none. The configuration's own validity does not count, so old containers can be verified.""",
+Exit code 0 when all are valid and no chain of archives is broken, 1 when not, 2 when a file is not
+there or the configuration is none. The configuration's own validity does not count, so old
+containers can be verified.""",
     "log": "Look into the message log, export evidence, and prove what is stored.",
     "keys": "Bring keys into the key store, and list them.",
     "globalconf": "Verify a published global configuration.",
