@@ -2,8 +2,8 @@
 
 The rule: real stores on a real disk, every batch durable when it counts; records as exchanges make
 them (a signature document for each batch, a hash chain for each message, 4 KB of body that does not
-compress). PostgreSQL is a server of our own in the folder for temporary files. Speed is told together with what the
-disk did at that moment: a batch costs at least one sync.
+compress). PostgreSQL is a server of our own in the folder for temporary files. Speed is told
+together with what the disk did at that moment: a batch costs at least one sync.
 """
 
 from __future__ import annotations
