@@ -240,7 +240,7 @@ async def test_all_are_asked_for_at_once_and_again_at_the_interval(
         assert cache.find(certificate.sha1, world.value.globalconf, NOW) is not None
 
 
-async def test_what_is_missing_is_asked_for_again_after_a_minute(
+async def test_what_is_missing_is_asked_for_again_soon_and_then_ever_more_seldom(
     authority: Authority,
     own: list[Certificate],
     cache: OcspCache,
@@ -251,14 +251,14 @@ async def test_what_is_missing_is_asked_for_again_after_a_minute(
     world = Cell(world_of(make_conf(authority)))
     services.answers = {"http://ocsp/": failing(TimedOutError("no answer"))}
     async with keeping(own, world, cache, services, watch):
-        await watch.wait(ROUND, 2)
+        await watch.wait(ROUND, 8)
         services.answers = {"http://ocsp/": responder(authority)}
-        rounds = await watch.wait(ROUND, 4)
+        rounds = await watch.wait(ROUND, 10)
+    times = (0, 1, 3, 7, 15, 31, 61, 91)
     assert [(one.time, one.fields["answered"]) for one in rounds] == [
-        (0, 0),
-        (60, 0),
-        (120, 2),
-        (1320, 2),
+        *((time, 0) for time in times),
+        (121, 2),
+        (1321, 2),
     ]
 
 

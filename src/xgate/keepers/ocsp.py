@@ -3,8 +3,10 @@
 The rule: every certificate in use is asked about at each round, at the responders that the global
 configuration names for its issuer; the first answer that verifies is kept, whatever status it tells
 (a revoked certificate stops being usable by that). Answers are asked for again before they lose
-their worth, sooner when something was left without one, and at once when the configuration changes
-how fresh they must be (ocsp-tls-certs 7 and traps 12, 13).
+their worth, and at once when the configuration changes how fresh they must be (ocsp-tls-certs 7 and
+traps 12, 13). Without its answers a server that has just started serves nobody, so what is missing
+is asked for again after a second, then ever more seldom, but so that no responder's return goes
+unnoticed for long.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ Post = Callable[[str, bytes, str], Awaitable[bytes]]
 """POST octets of a media type to a URL; the octets of a 200 answer, else NetError."""
 
 _RETRY = 60.0
+_MISSING = (1.0, 30.0)  # seconds to the next try for what is missing: the first time, and at most
 _AT_ONCE = 8  # certificates asked about at the same time: one slow responder starves no other
 _REQUEST_TYPE = "application/ocsp-request"
 
@@ -44,6 +47,7 @@ async def keep_ocsp(
     report: Report,
 ) -> None:
     """Ask for all of ``certificates()`` at once, and again before the answers age, for ever."""
+    missed = 0  # rounds, one after the other
     while True:
         known = world.value
         now = clock.now()
@@ -51,8 +55,8 @@ async def keep_ocsp(
         answers = await _ask_all(wanted, known, cache, clock, post, report)
         answered = [until for until in answers if until is not None]
         report("OCSP responses refreshed", certificates=len(answers), answered=len(answered))
-        missing = len(answered) < len(answers)
-        pause = _pause(known.globalconf, answered, missing, clock.now())
+        missed = missed + 1 if len(answered) < len(answers) else 0
+        pause = _pause(known.globalconf, answered, missed, clock.now())
         with trio.move_on_after(pause):
             rhythm = _rhythm(known.globalconf)
             while _rhythm(world.value.globalconf) == rhythm:
@@ -112,11 +116,15 @@ async def _ask_all(
     return answers
 
 
-def _pause(conf: GlobalConf, answered: Sequence[datetime], missing: bool, now: datetime) -> float:
-    """Seconds to the next round: two tries before the first answer ages, never a busy loop."""
+def _pause(conf: GlobalConf, answered: Sequence[datetime], missed: int, now: datetime) -> float:
+    """Seconds to the next round: two tries before the first answer ages, never a busy loop.
+
+    :param missed: in how many rounds, this one the last of them, something was not answered.
+    """
     interval = conf.ocsp_fetch_interval.total_seconds()
-    if missing:
-        return min(_RETRY, interval)
+    if missed:
+        first, most = _MISSING
+        return min(interval, most, math.ldexp(first, min(missed - 1, 10)))
     left = min(((until - now).total_seconds() for until in answered), default=math.inf)
     return min(interval, max(_RETRY, left - 2 * _RETRY))
 
