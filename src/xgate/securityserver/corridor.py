@@ -56,6 +56,9 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
     except (HttpError, NetError) as error:
         fault = Fault(f"{CLIENT}.io_error", str(error))
         raise
+    except OSError as error:
+        fault = _no_means(error, CLIENT_PROXY)
+        await _answer_fault(exchange, form, fault)
     except Exception as error:  # noqa: BLE001  the edge: whatever it is, it has one name outside
         fault = _unexpected(error, CLIENT_PROXY, server)
         await _answer_fault(exchange, form, fault)
@@ -77,6 +80,9 @@ async def provide(exchange: Exchange, server: SecurityServer) -> None:
     except (HttpError, NetError) as error:
         fault = Fault(f"{SERVER_PROXY}.io_error", str(error))
         raise
+    except OSError as error:
+        fault = _no_means(error, SERVER_PROXY)
+        await reply.fail(fault)
     except Exception as error:  # noqa: BLE001  the edge: whatever it is, it has one name outside
         fault = _unexpected(error, SERVER_PROXY, server)
         await reply.fail(fault)
@@ -90,6 +96,11 @@ def _named(fault: Fault, side: str) -> Fault:
         return fault
     full = fault if fault.code.split(".", 1)[0] in (CLIENT, "server") else fault.under(side)
     return Fault(full.code, full.text, detail=new_uuid(), actor=full.actor)
+
+
+def _no_means(error: OSError, side: str) -> Fault:
+    """No room, no descriptors: the system's fault, whose files' names are nobody's business."""
+    return _named(Fault("io_error", error.strerror or type(error).__name__), side)
 
 
 def _unexpected(error: Exception, side: str, server: SecurityServer) -> Fault:
