@@ -61,7 +61,7 @@ class Supervised:
                 with self.log.open("ab") as sink:
                     self._start(sink.fileno())
                 code = await self._wait()
-                if code != -signal.SIGKILL:
+                if code != -signal.SIGKILL and not self._stopping:
                     self.ended[code] += 1
                 await trio.sleep(_TOO_SOON)
         finally:
