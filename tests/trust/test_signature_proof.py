@@ -84,6 +84,24 @@ def test_keys_of_every_kind_prove(algorithm: str, kind: Any) -> None:
     judge(sign(signer, algorithm=algorithm))
 
 
+def test_what_was_proven_once_is_judged_anew_each_time() -> None:
+    judge()
+    late = SIGNER.certificate.not_after + timedelta(seconds=1)
+    assert refused(at=late) == "cannot_create_cert_path.internal_error"
+    stale = NOW + TRUST.ocsp_freshness + timedelta(seconds=1)
+    assert refused(at=stale) == "invalid_cert_path.incorrect_validation_info"
+    assert refused(trust=FixedTrust()) == "internal_error"
+    assert refused(digest_of=lambda _, digest: bytes(digest.size)) == "invalid_signature_value"
+    other = AUTHORITY.sign(MESSAGE, b"other", SIGNER)
+    value = b64encode(read_signature(SIGNED).value)
+    borrowed = re.sub(rb'(value">)[^<]*', rb"\g<1>" + value, other)
+    assert refused(borrowed, digest_of=lambda _, digest: digest.of(b"other")) == (
+        "invalid_signature_value"
+    )
+    judge(other, digest_of=lambda _, digest: digest.of(b"other"))
+    judge()
+
+
 # who signed
 
 

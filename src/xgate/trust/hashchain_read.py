@@ -12,6 +12,7 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal, NoReturn
 
 import msgspec
@@ -39,6 +40,8 @@ _HC: Final = "{http://cyber.ee/hashchain}"
 _DS: Final = "{http://www.w3.org/2000/09/xmldsig#}"
 _EC: Final = "{http://www.w3.org/2001/10/xml-exc-c14n#}"
 _DEPTH: Final = 10
+_KEPT: Final = 128
+_LARGEST_KEPT: Final = 4096
 _WEAKEST: Final = 32  # SHA-256
 _NAME: Final = re.compile(r"[^\W\d][\w.\-]*")
 _BLANK: Final = " \t\r\n"
@@ -83,8 +86,14 @@ class ChainResult(msgspec.Struct, frozen=True):
 def read_result(data: bytes) -> ChainResult:
     """Read a HashChainResult.
 
+    All messages of a batch bring the same one, octet for octet, so what was read last is kept.
+
     :raises Fault: ``malformed_hash_chain``.
     """
+    return _read_result(data) if len(data) > _LARGEST_KEPT else _read_result_once(data)
+
+
+def _read_result(data: bytes) -> ChainResult:
     root = _root(data, "HashChainResult")
     uri = _attributes(root, "URI")["URI"]
     rest = _children(root)
@@ -92,6 +101,10 @@ def read_result(data: bytes) -> ChainResult:
     digest = _digest_value(rest)
     _check_end(rest)
     return ChainResult(uri, method, digest)
+
+
+# Bounded in number and in size: what a peer sends cannot make it grow.
+_read_result_once = lru_cache(maxsize=_KEPT)(_read_result)
 
 
 def read_chain(data: bytes) -> ChainFile:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 
 from xgate.algorithms import Digest, find_signature, verify_signature
 from xgate.errors import Fault
@@ -22,6 +23,8 @@ from xgate.trust.trail import Trail
 from xgate.trust.xades_read import CertificateReference, Reference, SignatureDocument
 
 __all__ = ["DigestOf", "prove_signature"]
+
+_LARGEST_KEPT = 8 * 1024
 
 DigestOf = Callable[[str, Digest], bytes | None]
 """The digest, by that algorithm, of the octets a signature calls by this URI; None: unknown."""
@@ -117,14 +120,19 @@ def _check_value(document: SignatureDocument, certificate: Certificate, weak_dig
     if algorithm is None:
         raise Fault("invalid_signature_value", "The signature's algorithm is not known")
     _check_strength(algorithm.digest, weak_digests)
-    if not verify_signature(
-        document.algorithm,
-        certificate.public_key,
-        document.value,
-        document.signed_info,
-        raw_ecdsa=True,
-    ):
+    signed = document.signed_info
+    holds = _holds if len(signed) > _LARGEST_KEPT else _holds_once
+    if not holds(document.algorithm, certificate, document.value, signed):
         raise Fault("invalid_signature_value", "Signature is not valid")
+
+
+def _holds(algorithm: str, certificate: Certificate, value: bytes, signed_info: bytes) -> bool:
+    return verify_signature(algorithm, certificate.public_key, value, signed_info, raw_ecdsa=True)
+
+
+# All messages of a batch bear the same signature. Only the arithmetic is kept, which is the same at
+# any time; and bounded in number and in size: what a peer sends cannot make it grow.
+_holds_once = lru_cache(maxsize=128)(_holds)
 
 
 def _check_references(

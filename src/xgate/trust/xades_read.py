@@ -14,6 +14,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 from lxml import etree
@@ -41,6 +42,9 @@ __all__ = [
 
 CHAIN_RESULT = "/sig-hashchainresult.xml"
 """What a signature over a merged batch refers to."""
+
+_KEPT = 128
+_LARGEST_KEPT = 32 * 1024
 
 _INCLUSIVE = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 _SIGNED_PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
@@ -103,9 +107,15 @@ class SignatureDocument(msgspec.Struct, frozen=True):
 def read_signature(document: bytes) -> SignatureDocument:
     """Take a signature document apart (all forms of signature 6.3, except manifests).
 
+    All messages of a batch bear the same signature, octet for octet, so what was read last is kept.
+
     :raises Fault: ``invalid_xml``; ``malformed_signature`` for any other deviation (rows 0 and 1
         of signature 6.1, and the ambiguities of 6.2).
     """
+    return _read(document) if len(document) > _LARGEST_KEPT else _read_once(document)
+
+
+def _read(document: bytes) -> SignatureDocument:
     root, elements, ids = parse_shaped(document)
     signature = _signature(root, elements)
     signed_info, value, *key_info, holder = signature
@@ -137,6 +147,9 @@ def read_signature(document: bytes) -> SignatureDocument:
         ids=ids,
     )
 
+
+# Bounded in number and in size: what a peer sends cannot make it grow.
+_read_once = lru_cache(maxsize=_KEPT)(_read)
 
 _Method = tuple[bool, tuple[str, ...]]
 """A canonicalisation: exclusive or not, and the prefixes an exclusive one treats inclusively."""
