@@ -72,12 +72,17 @@ def cert_id(subject: Certificate, issuer: Certificate) -> bytes:
 
     The issuer's name is taken as its own certificate encodes it, the key without its bit count.
     """
+    return _cert_id(issuer.subject.der, issuer.key_bits, subject.serial)
+
+
+@lru_cache(maxsize=512)
+def _cert_id(issuer_name: bytes, issuer_key: bytes, serial: int) -> bytes:
     return encode(
         SEQUENCE,
         write_digest(SHA1),
-        encode(OCTET_STRING, SHA1.of(issuer.subject.der)),
-        encode(OCTET_STRING, SHA1.of(issuer.key_bits)),
-        write_integer(subject.serial),
+        encode(OCTET_STRING, SHA1.of(issuer_name)),
+        encode(OCTET_STRING, SHA1.of(issuer_key)),
+        write_integer(serial),
     )
 
 

@@ -61,7 +61,7 @@ def build_path(
     if len(intermediates) > _MOST_INTERMEDIATES or len(anchors) > _MOST_ANCHORS:
         raise _no_path("too many certificates to choose from")
     _check_usable(leaf, at)
-    cause = f"no issuer of '{leaf.subject}' is known"
+    cause = ""
     waiting: deque[tuple[Certificate, ...]] = deque([(leaf,)])
     seen = {leaf}
     while waiting:
@@ -80,7 +80,7 @@ def build_path(
                 cause = refusal
         if any(anchor.subject == path[-1].issuer for anchor in anchors):
             cause = f"the signature on '{path[-1].subject}' is not its issuer's"
-    raise _no_path(cause)
+    raise _no_path(cause or f"no issuer of '{leaf.subject}' is known")
 
 
 def check_revocation(
