@@ -1,0 +1,47 @@
+"""The doors: all had or none, each where the settings say."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from xgate.net.errors import NetError
+from xgate.securityserver.doors import open_doors
+from xgate.securityserver.settings import ListenSettings
+
+
+def listen(**ports: int | None) -> ListenSettings:
+    loopback = dict.fromkeys(("client_host", "server_host", "ocsp_host"), "127.0.0.1")
+    free = dict.fromkeys(("client_http_port", "client_https_port", "server_port", "ocsp_port"), 0)
+    return ListenSettings(**{**loopback, **free, **ports})  # type: ignore[arg-type]  # by name
+
+
+async def test_every_door_is_where_it_says() -> None:
+    doors = await open_doors(listen())
+    named = doors.ports.named()
+    assert len(set(named.values())) == 4
+    for port in named.values():
+        assert port is not None
+        socket.create_connection(("127.0.0.1", port)).close()
+    doors.close()
+
+
+async def test_a_door_that_is_left_out_is_not_there() -> None:
+    doors = await open_doors(listen(client_http_port=None, ocsp_port=None))
+    assert doors.ports.client_http is None
+    assert doors.ports.ocsp is None
+    assert doors.ports.server is not None
+    doors.close()
+
+
+async def test_a_port_that_is_taken_leaves_no_door_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket() as probe:
+        port = taken.getsockname()[1]
+        probe.bind(("127.0.0.1", 0))
+        free = probe.getsockname()[1]
+        probe.close()
+        with pytest.raises(NetError, match=f"cannot listen on 127.0.0.1 port {port}"):
+            await open_doors(listen(client_http_port=free, ocsp_port=port))
+        with socket.socket() as again:
+            again.bind(("127.0.0.1", free))
