@@ -79,9 +79,9 @@ async def test_it_can_be_started_again_after_its_end(country: Country) -> None:
 
 
 async def test_a_taken_port_is_told_before_anything_is_served(country: Country) -> None:
-    with socket.create_server((country.consumer.address, country.ports.ocsp)):
-        with pytest.raises(NetError, match="cannot listen"):
-            await start(country)
+    address = (country.consumer.address, country.ports.ocsp)
+    with socket.create_server(address), pytest.raises(NetError, match="cannot listen"):
+        await start(country)
 
 
 @pytest.mark.parametrize(
