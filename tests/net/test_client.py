@@ -188,6 +188,15 @@ async def read_answer(client: ClientConnection) -> bytes:
     return await read_body(client)
 
 
+async def test_the_first_octets_of_a_body_leave_together_with_the_head(a_client: Connect) -> None:
+    client, far = a_client()
+    await client.start("POST", "/", [], b"first")
+    assert (await far.receive()).endswith(b"\r\n\r\n5\r\nfirst\r\n")
+    client, far = a_client()
+    await client.start("POST", "/", [("Content-Length", "5")], b"first")
+    assert (await far.receive()).endswith(b"\r\n\r\nfirst")
+
+
 async def test_an_early_answer_can_be_read_though_the_request_could_not_be_sent(
     a_client: Connect,
 ) -> None:

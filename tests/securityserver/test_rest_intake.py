@@ -37,8 +37,8 @@ async def call(serve: Serve, act: Act, method: str = "POST", body: bytes = b"") 
 async def test_a_body_is_a_part_only_if_there_is_any(serve: Serve, body: bytes) -> None:
     events: list[PartEvent] = []
 
-    async def take(event: PartEvent) -> None:
-        events.append(event)
+    async def take(*taken: PartEvent) -> None:
+        events.extend(taken)
 
     async def act(exchange: Exchange, intake: RestIntake) -> None:
         await intake.pass_parts(take)

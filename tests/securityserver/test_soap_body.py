@@ -34,8 +34,8 @@ async def test_message_then_attachments_however_cut(size: int) -> None:
     assert head.octets == b"<a/>"
     events: list[PartEvent] = []
 
-    async def take(event: PartEvent) -> None:
-        events.append(event)
+    async def take(*taken: PartEvent) -> None:
+        events.extend(taken)
 
     await body.pass_parts(take)
     assert [e.content_type for e in events if isinstance(e, PartBegin)] == [k for k, _ in FILES]

@@ -59,8 +59,8 @@ async def nothing(exchange: Exchange, intake: SoapIntake) -> None:
 async def test_message_and_attachments_come_in(serve: Serve, mtom: bool | None) -> None:
     events: list[PartEvent] = []
 
-    async def keep(event: PartEvent) -> None:
-        events.append(event)
+    async def keep(*taken: PartEvent) -> None:
+        events.extend(taken)
 
     async def act(exchange: Exchange, intake: SoapIntake) -> None:
         assert intake.request.id == "q"

@@ -115,15 +115,19 @@ class ClientConnection:
         head = self._begin(method, target, headers)
         await self._send([head, *make_data(body), h11.EndOfMessage()])
 
-    async def start(self, method: str, target: str, headers: HeaderList) -> None:
+    async def start(
+        self, method: str, target: str, headers: HeaderList, first: Octets = b""
+    ) -> None:
         """Send the head of a request whose body follows: chunked, unless Content-Length is given.
+
+        :param first: octets of the body that are there already; they leave together with the head.
 
         Header names go out in the case given; Host is added.
         """
         names = {name.lower() for name, _ in headers}
         if not names & {"content-length", "transfer-encoding"}:
             headers = [*headers, ("Transfer-Encoding", "chunked")]
-        await self._send([self._begin(method, target, headers)])
+        await self._send([self._begin(method, target, headers), *make_data(first)])
 
     async def send(self, data: Octets) -> None:
         """Send some of the body.

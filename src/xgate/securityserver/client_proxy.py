@@ -112,8 +112,7 @@ async def _send(
         soap_action=intake.soap_action,
         request_id=intake.request_id,
     )
-    await peer.start("POST", "/", head)
-    await peer.send(writer.ocsp(auth_ocsp) + intake.write_head(writer))
+    await peer.start("POST", "/", head, writer.ocsp(auth_ocsp) + intake.write_head(writer))
     sent.message(intake.request.octets)
     try:
         evidence = await _sign_and_log(intake, PartSender(sent, writer, peer.send), server, world)

@@ -7,7 +7,6 @@ Sources: pipeline 3, soap-protocol 3 and 4, rest-protocol 3, 5 and 6.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -16,7 +15,7 @@ from xgate.net.server import Exchange
 from xgate.policy.admit import Caller
 from xgate.securityserver.receive import Received
 from xgate.securityserver.rest_intake import RestIntake, take_rest
-from xgate.securityserver.send import PartEvent
+from xgate.securityserver.send import TakeParts
 from xgate.securityserver.soap_intake import SoapIntake, check_posted, take_soap
 from xgate.trust.seal import Seal
 from xgate.wire import message
@@ -83,7 +82,7 @@ class Intake(Protocol):
     def write_head(self, writer: MessageWriter) -> bytes:
         """The message part for the peer."""
 
-    async def pass_parts(self, take: Callable[[PartEvent], Awaitable[None]]) -> None:
+    async def pass_parts(self, take: TakeParts) -> None:
         """Give the attachments or the body to ``take`` as they come in."""
 
     def streaming(self) -> AbstractContextManager[None]:

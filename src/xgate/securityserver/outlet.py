@@ -44,9 +44,11 @@ class Outlet:
         self._peer = peer
         peer.timeout = standstill
 
-    async def start(self, method: str, target: str, headers: HeaderList) -> None:
-        """Send the head of a chunked request."""
-        await self._try(self._peer.start(method, target, headers))
+    async def start(
+        self, method: str, target: str, headers: HeaderList, first: Octets = b""
+    ) -> None:
+        """Send the head of a chunked request with the first octets of its body."""
+        await self._try(self._peer.start(method, target, headers, first))
 
     async def send(self, data: Octets) -> None:
         """Send some of the body."""

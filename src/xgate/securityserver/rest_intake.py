@@ -6,7 +6,7 @@ octet of it. Sources: rest-protocol 3, 5 and 7.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import format_datetime
@@ -15,7 +15,7 @@ from xgate.errors import SERVICE_FAILED, Fault, faults_under
 from xgate.net.errors import NetError
 from xgate.net.server import Exchange
 from xgate.securityserver.receive import Received
-from xgate.securityserver.send import PartEvent
+from xgate.securityserver.send import TakeParts
 from xgate.securityserver.server import new_uuid
 from xgate.wire import message
 from xgate.wire.parts import PartBegin, PartData, PartEnd
@@ -59,15 +59,14 @@ class RestIntake:
         """See ``Intake``."""
         return writer.head(REST_REQUEST, (), self.request.octets)
 
-    async def pass_parts(self, take: Callable[[PartEvent], Awaitable[None]]) -> None:
+    async def pass_parts(self, take: TakeParts) -> None:
         """The body, if its first octet comes before its end (transport 4.3)."""
         data = await self._exchange.receive()
         if not data:
             return
-        await take(PartBegin(1, REST_BODY, ()))
-        while data:
+        await take(PartBegin(1, REST_BODY, ()), PartData(data))
+        while data := await self._exchange.receive():
             await take(PartData(data))
-            data = await self._exchange.receive()
         await take(PartEnd())
 
     @contextmanager
@@ -97,8 +96,11 @@ class RestIntake:
         assert response is not None
         date = format_datetime(now, usegmt=True)
         await exchange.start(response.status, caller_headers(response, date))
+        last = b""  # leaves together with the end
         if has_body(self.request, response):
             for part in received.parts:
                 for chunk in part.spool.chunks():
-                    await exchange.send(chunk)
-        await exchange.finish()
+                    if last:
+                        await exchange.send(last)
+                    last = chunk
+        await exchange.finish(last)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from typing import Protocol
 
 from xgate.net.body import Spool
 from xgate.securityserver.parts import KeptPart
@@ -15,10 +16,17 @@ from xgate.trust.seal import MESSAGE, Seal, Sealer, attachment_name
 from xgate.trust.verify import Evidence
 from xgate.wire.transport import MessageWriter, PartBegin, PartData, PartEnd
 
-__all__ = ["PartEvent", "PartSender", "Sent", "Write", "evidence_octets"]
+__all__ = ["PartEvent", "PartSender", "Sent", "TakeParts", "Write", "evidence_octets"]
 
 PartEvent = PartBegin | PartData | PartEnd
 Write = Callable[[bytes | memoryview], Awaitable[None]]
+
+
+class TakeParts(Protocol):
+    """What pieces of attachments or of a body are given to."""
+
+    async def __call__(self, *events: PartEvent) -> None:
+        """Take pieces; those that are there together come together."""
 
 
 class Sent:
@@ -72,18 +80,21 @@ class PartSender:
         self._writer = writer
         self._write = write
 
-    async def take(self, event: PartEvent) -> None:
-        """Send one piece. Errors as ``write``."""
+    async def take(self, *events: PartEvent) -> None:
+        """Send pieces that are there together, in one write. Errors as ``write``."""
+        await self._write(b"".join([self._octets(event) for event in events]))
+
+    def _octets(self, event: PartEvent) -> bytes | memoryview:
         match event:
             case PartData(data=data):
                 self.sent.data(data)
-                await self._write(self._writer.part_data(data))
+                return self._writer.part_data(data)
             case PartBegin():
                 self.sent.begin(event)
-                await self._write(self._writer.part_begin(event.content_type, event.headers))
+                return self._writer.part_begin(event.content_type, event.headers)
             case PartEnd():
                 self.sent.end()
-                await self._write(self._writer.part_end())
+                return self._writer.part_end()
 
 
 def evidence_octets(writer: MessageWriter, evidence: Evidence) -> bytes:

@@ -93,16 +93,16 @@ async def _send_rest(
     if not carries_body(request):
         await connection.request(request.verb, target, headers)
         return
-    await connection.start(request.verb, target, headers)
-    for part in received.parts:
-        for chunk in part.spool.chunks():
-            await connection.send(chunk)
+    chunks = (chunk for part in received.parts for chunk in part.spool.chunks())
+    await connection.start(request.verb, target, headers, next(chunks, b""))
+    for chunk in chunks:
+        await connection.send(chunk)
     await connection.finish()
 
 
 async def _pass_body(connection: ClientConnection, sender: PartSender) -> None:
     """An entity, also one without octets (transport 4.3)."""
-    await sender.take(PartBegin(1, REST_BODY, ()))
+    await sender.take(PartBegin(1, REST_BODY, ()), PartData(await connection.receive()))
     while data := await connection.receive():
         await sender.take(PartData(data))
     await sender.take(PartEnd())
@@ -145,8 +145,8 @@ async def _send_soap(
         ("accept-encoding", ""),
     ]
     part = received.head
-    await connection.start("POST", _target(service.url), headers)
-    await connection.send(writer.head(part.content_type, part.headers, part.octets))
+    message = writer.head(part.content_type, part.headers, part.octets)
+    await connection.start("POST", _target(service.url), headers, message)
     for kept in received.parts:
         await connection.send(writer.part_begin(kept.begin.content_type, kept.begin.headers))
         for chunk in kept.spool.chunks():

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from xgate.errors import faults_under
-from xgate.securityserver.send import PartEvent
+from xgate.securityserver.send import PartEvent, TakeParts
 from xgate.wire.attachments import SoapBodyReader
 from xgate.wire.parts import Head
 
@@ -41,11 +41,14 @@ class SoapBody:
                 return event
             assert event is not None, "the reader refuses a body without a message"
 
-    async def pass_parts(self, take: Callable[[PartEvent], Awaitable[None]]) -> None:
-        """Give every attachment that follows to ``take``, piece by piece. Errors as ``head``."""
+    async def pass_parts(self, take: TakeParts) -> None:
+        """Give every attachment that follows to ``take`` as it comes in. Errors as ``head``."""
         while (event := await self._next()) is not None:
-            assert not isinstance(event, Head), "a body has one message"
-            await take(event)
+            events = [event, *self._waiting]
+            self._waiting.clear()
+            parts = [event for event in events if not isinstance(event, Head)]
+            assert len(parts) == len(events), "a body has one message"
+            await take(*parts)
 
     async def _next(self) -> Head | PartEvent | None:
         while not self._waiting:

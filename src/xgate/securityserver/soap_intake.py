@@ -6,7 +6,7 @@ in the form that the service used. Sources: soap-protocol 3, 4 and 9.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from xgate.net.errors import NetError
 from xgate.net.server import Exchange
 from xgate.securityserver.aside import read_aside
 from xgate.securityserver.receive import Received
-from xgate.securityserver.send import PartEvent
+from xgate.securityserver.send import TakeParts
 from xgate.securityserver.server import new_uuid
 from xgate.securityserver.soap_body import SoapBody
 from xgate.wire import message
@@ -100,7 +100,7 @@ class SoapIntake:
         assert self._head is not None
         return writer.head(self._head.content_type, self._head.headers, self._head.octets)
 
-    async def pass_parts(self, take: Callable[[PartEvent], Awaitable[None]]) -> None:
+    async def pass_parts(self, take: TakeParts) -> None:
         """The attachments that follow the message."""
         await self._body.pass_parts(take)
 
