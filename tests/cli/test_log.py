@@ -217,3 +217,25 @@ def test_another_program_s_file_is_no_log(xgate: Run, tmp_path: Path) -> None:
     ran = xgate("log", "stats", "--store", tmp_path / "other")
     assert (ran.code, ran.out) == (2, "")
     assert "Cannot open the message log" in ran.err
+
+
+def test_verify_many_on_all_processors(
+    xgate: Run,
+    logged: Logged,
+    configuration: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same verdicts in the same order, from processes of their own."""
+    monkeypatch.setattr("xgate.cli.workers.processor_count", lambda: 2)
+    with closing(SqliteStore(logged.path, read_only=True)) as few:
+        records = list(few.find())
+    with closing(SqliteStore(tmp_path / "many")) as many:
+        for _ in range(12):
+            numbers = many.append([one.record for one in records])
+            stamps = zip(numbers, records, strict=True)
+            many.stamp({n: one.stamp for n, one in stamps if one.stamp is not None}, {})
+    options = ("--store", tmp_path / "many", "--globalconf", configuration, "--json")
+    said = json.loads(xgate("log", "verify", *options).out)
+    assert [said[s] for s in ("valid", "invalid", "unstamped", "incomplete")] == [24, 12, 12, 12]
+    assert [failure["number"] for failure in said["failures"]] == list(range(4, 60, 5))
