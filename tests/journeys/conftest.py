@@ -6,7 +6,7 @@ The provider's information system is ``xgate.sandbox.desk``: it answers as the p
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from xgate.messagelog.sqlite import SqliteStore
 from xgate.net.client import connect
 from xgate.net.context import TlsIdentity, service_context
 from xgate.net.drain import Drain
+from xgate.net.errors import ClosedError
 from xgate.sandbox.authority import Authority
 from xgate.sandbox.background import Running, run_in_background
 from xgate.sandbox.country import CONSUMER, PROVIDER, Country, Tenant, found_country
@@ -125,9 +126,26 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
+def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """The consumer of a country whose provider's server is left to the tests."""
+    country = new_country(tmp_path_factory.mktemp("lonely"))
+    with (
+        run_in_background(country, SystemClock(), provider=False) as running,
+        closing(Caller(running)) as caller,
+    ):
+        yield caller
+
+
+@pytest.fixture(scope="module")
 def caller(running: Running) -> Iterator[Caller]:
     with closing(Caller(running)) as caller:
         yield caller
+
+
+@pytest.fixture(scope="session")
+def calling() -> Callable[[Running], Caller]:
+    """Makes the information system of a consumer that a test runs itself; it must be closed."""
+    return Caller
 
 
 Starter = Callable[..., AbstractAsyncContextManager["Started"]]
@@ -268,7 +286,8 @@ class Caller:
         )
         connection.timeout = 30.0
         try:
-            await connection.request(method, target, headers, body)
+            with suppress(ClosedError):  # the server may have answered before it heard all
+                await connection.request(method, target, headers, body)
             head = await connection.receive_head()
             octets = bytearray()
             while data := await connection.receive():

@@ -263,6 +263,43 @@ async def test_an_end_without_goodbye_is_told_apart() -> None:
         assert far.cut_off
 
 
+def heard(stream: TlsStream) -> bool:
+    return stream.heard
+
+
+@pytest.mark.parametrize("tls12", [False, True])
+async def test_what_a_peer_has_said_is_heard_without_waiting(tls12: bool) -> None:
+    client = peer_client_context(CLIENT)
+    async with connected(only_tls12(client) if tls12 else client, SERVING) as (near, far):
+        assert not heard(near)  # session tickets are no news
+        await far.send_all(b"no, thanks")
+        await near._stream.wait_readable(math.inf)
+        assert heard(near)
+        assert not near.quiet
+        assert [await near.receive(4), heard(near), await near.receive()] == [
+            b"no, ",
+            True,
+            b"thanks",
+        ]
+        assert not heard(near)
+        await near.send_all(b"and on")
+        assert await far.receive() == b"and on"
+
+
+async def test_what_a_peer_said_before_it_hung_up_outlives_a_send_that_failed() -> None:
+    async with connected(peer_client_context(CLIENT), SERVING) as (near, far):
+
+        async def hang_up() -> None:
+            await far.send_all(b"no")
+            await far.aclose()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hang_up)
+            with pytest.raises(ClosedError):
+                await near.send_all(bytes(64 << 20))
+        assert await near.receive() == b"no"
+
+
 async def test_a_deadline_holds_for_a_silent_peer(autojump_clock: MockClock) -> None:
     async with connected(peer_client_context(CLIENT), SERVING) as (near, far):
         far.deadline = trio.current_time() + 3

@@ -96,6 +96,11 @@ class ClientConnection:
         clean = not self._http.failed and not self._http.strict.surplus
         return done and clean and self.stream.quiet
 
+    @property
+    def heard(self) -> bool:
+        """True if the server has said something that was not received, or is gone."""
+        return self.stream.heard
+
     async def request(
         self,
         method: str,

@@ -65,6 +65,11 @@ class Stream(Protocol):
         """True if the connection stands and the peer has sent nothing that was not received."""
         ...
 
+    @property
+    def heard(self) -> bool:
+        """True if ``receive`` would not wait: the peer has said something, or is gone."""
+        ...
+
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Some octets, at least one; ``b""`` at the end.
 
@@ -120,6 +125,11 @@ class SocketStream:
         except OSError:
             return False
         return False  # the peer has sent something, or its end
+
+    @property
+    def heard(self) -> bool:
+        """See ``Stream.heard``."""
+        return not self.quiet
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """See ``Stream.receive``."""

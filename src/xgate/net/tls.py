@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 
+import outcome
 import trio
 from OpenSSL import SSL, crypto
 
@@ -24,7 +25,9 @@ HANDSHAKE_TIMEOUT = 30.0
 """Seconds for a whole handshake (transport 1)."""
 
 _RECORD = 16384  # most plain octets of one TLS record
+_EARLY = 4 * _RECORD
 _CLOSE_TIMEOUT = 1.0
+_WOULD_BLOCK = (SSL.WantReadError, SSL.WantWriteError)
 
 
 async def accept_tls(
@@ -88,6 +91,7 @@ class TlsStream:
         self._context = context
         self._session_key = session_key
         self._broken = False
+        self._early: outcome.Outcome[bytes] | None = None
 
     @property
     def deadline(self) -> float:
@@ -111,7 +115,14 @@ class TlsStream:
     @property
     def quiet(self) -> bool:
         """See ``Stream.quiet``."""
-        return not self._broken and not self._connection.pending() and self._stream.quiet
+        unread = self._early is not None or self._connection.pending()
+        return not self._broken and not unread and self._stream.quiet
+
+    @property
+    def heard(self) -> bool:
+        """See ``Stream.heard``. What TLS itself has to say, such as session tickets, is no news."""
+        self._listen()
+        return self._early is not None
 
     @property
     def version(self) -> str:
@@ -146,22 +157,59 @@ class TlsStream:
         """
         deadline = self._stream.deadline
         await self._stream.give_way()
-        size = min(max_bytes, _RECORD)
+        if self._early is not None:
+            return self._take_early(max_bytes)
         while True:
             try:
-                return self._connection.recv(size)
-            except SSL.ZeroReturnError:
-                return b""
-            except SSL.SysCallError as error:
-                self._broken = True
-                if error.args[0] != -1:
-                    raise _lost(error) from None
-                # Peers that do not say goodbye are tolerated here (pipeline 16.4); who reads a
-                # message that ends with the connection looks at cut_off.
-                self.cut_off = True
-                return b""
-            except SSL.Error as error:
+                return self._receive_now(min(max_bytes, _RECORD))
+            except _WOULD_BLOCK as error:
                 await self._wait_or_fail(error, deadline)
+
+    def _listen(self) -> None:
+        if self._early is None:
+            self._early = self._receive_early()
+
+    def _receive_early(self) -> outcome.Outcome[bytes] | None:
+        """What the peer has said so far, or how it went; None if it has said nothing."""
+        data = bytearray()
+        while len(data) < _EARLY:
+            piece = outcome.capture(self._receive_now, _RECORD)
+            if isinstance(piece, outcome.Value) and piece.value:
+                data += piece.value
+            elif data:
+                break  # how it ended shows when this has been received
+            else:
+                blocked = isinstance(piece, outcome.Error) and isinstance(piece.error, _WOULD_BLOCK)
+                return None if blocked else piece
+        return outcome.Value(bytes(data))
+
+    def _take_early(self, max_bytes: int) -> bytes:
+        assert self._early is not None
+        early, self._early = self._early, None
+        data = early.unwrap()
+        if len(data) > max_bytes:
+            self._early = outcome.Value(data[max_bytes:])
+        return data[:max_bytes]
+
+    def _receive_now(self, size: int) -> bytes:
+        """What is there; ``SSL.WantReadError`` for nothing yet; errors as ``receive``."""
+        try:
+            return self._connection.recv(size)
+        except SSL.ZeroReturnError:
+            return b""
+        except SSL.SysCallError as error:
+            self._broken = True
+            if error.args[0] != -1:
+                raise _lost(error) from None
+            # Peers that do not say goodbye are tolerated here (pipeline 16.4); who reads a
+            # message that ends with the connection looks at cut_off.
+            self.cut_off = True
+            return b""
+        except _WOULD_BLOCK:
+            raise
+        except SSL.Error as error:
+            self._broken = True
+            raise _failed(error) from None
 
     async def send_all(self, data: Octets) -> None:
         """See ``Stream.send_all``."""
@@ -178,9 +226,10 @@ class TlsStream:
                 raise _lost(error) from None
             except SSL.Error as error:
                 await self._wait_or_fail(error, deadline)
+                self._listen()  # once a send has failed OpenSSL gives nothing more
             else:
                 view = view[sent:]
-        self._broken = False
+        self._broken = self.cut_off or isinstance(self._early, outcome.Error)
 
     async def send_vector(self, parts: Sequence[Octets]) -> None:
         """See ``Stream.send_vector``: small pieces share a record, big ones are not copied."""

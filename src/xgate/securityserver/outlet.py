@@ -8,7 +8,8 @@ broken pipe (pipeline 16 trap 5). Only for the answer to a whole request is ther
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 
@@ -42,27 +43,31 @@ class Outlet:
     def __init__(self, peer: ClientConnection, standstill: float = _STANDSTILL_SECONDS) -> None:
         """:param standstill: how many seconds one send may take."""
         self._peer = peer
+        self._sound = True
         peer.timeout = standstill
 
     async def start(
         self, method: str, target: str, headers: HeaderList, first: Octets = b""
     ) -> None:
         """Send the head of a chunked request with the first octets of its body."""
-        await self._try(self._peer.start(method, target, headers, first))
+        await self._try(partial(self._peer.start, method, target, headers, first))
 
     async def send(self, data: Octets) -> None:
         """Send some of the body."""
-        await self._try(self._peer.send(data))
+        await self._try(partial(self._peer.send, data))
 
     async def finish(self, last: Octets) -> None:
         """Send the last of the body; the answer may take its time."""
-        await self._try(self._peer.finish(last))
+        await self._try(partial(self._peer.finish, last))
         self._peer.timeout = math.inf
 
-    async def _try(self, sending: Awaitable[None]) -> None:
+    async def _try(self, send: Callable[[], Awaitable[None]]) -> None:
+        if self._peer.heard:
+            raise await self._reason(ClosedError("the server hung up in the middle of the request"))
         try:
-            await sending
+            await send()
         except (ClosedError, TimedOutError) as error:
+            self._sound = False
             raise await self._reason(error) from None
 
     async def _reason(self, error: NetError) -> Exception:
@@ -72,13 +77,14 @@ class Outlet:
                 read = read_response_head(head.status, head.reason, head.headers)
                 if isinstance(read, FaultHead):
                     return PeerSaidError(await read_fault_body(self._peer))
-            except TlsError as refusal:
-                text = f"TLS handshake failed: {refusal}"
-                return PeerSaidError(Fault("ssl_authentication_failed", text))
             except Fault as fault:
                 return PeerSaidError(fault)
+            except TlsError as refusal:
+                if self._sound:  # an alert; after a failed send OpenSSL has nothing to say
+                    text = f"TLS handshake failed: {refusal}"
+                    return PeerSaidError(Fault("ssl_authentication_failed", text))
             except NetError:
-                return error
+                pass  # nothing was said
         return error
 
 
