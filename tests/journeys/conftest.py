@@ -189,26 +189,27 @@ def start(tmp_path: Path) -> Starter:
         *,
         clock: Clock | None = None,
         clocks: tuple[Clock, Clock] | None = None,
-        provider: bool = True,
+        authority: Authority | None = None,
     ) -> AsyncIterator[Started]:
         clock = clock or SystemClock()
         mine, theirs = clocks or (clock, clock)
         country = country or new_country(tmp_path, changes)
         desk = Desk()
-        running = Running(country, Authority(country, clock), Lines(), Lines())
+        authority = authority or Authority(country, clock)
+        running = Running(country, authority, Lines(), Lines())
         async with trio.open_nursery() as nursery:
             surroundings = partial(
                 serve_surroundings, services=desk.serve, authority=running.authority
             )
             await nursery.start(surroundings, country, clock)
-            async with run_in_process(country.consumer, mine, running.consumer) as first:
-                await running.consumer.wait("OCSP responses refreshed")
-                if not provider:
-                    yield Started(running, Caller(running), desk, (first, first))
-                else:
-                    async with run_in_process(country.provider, theirs, running.provider) as second:
-                        await running.provider.wait("OCSP responses refreshed")
-                        yield Started(running, Caller(running), desk, (first, second))
+            async with (
+                run_in_process(country.consumer, mine, running.consumer) as first,
+                run_in_process(country.provider, theirs, running.provider) as second,
+            ):
+                for lines in (running.consumer, running.provider):
+                    await lines.wait("OCSP responses refreshed")
+                with closing(Caller(running)) as caller:
+                    yield Started(running, caller, desk, (first, second))
             nursery.cancel_scope.cancel()
 
     return started

@@ -192,11 +192,11 @@ async def test_ocsp_responses_that_prove_nothing(peer: Peer, what: str, where: s
     other = peer.auth if where == "signature" else peer.sign
     now = datetime.now(UTC)
     response = {
-        "stale": lambda: peer.ocsp(own.certificate, at=now - DAY),
-        "revoked": lambda: peer.ocsp(own.certificate, status=now - DAY),
-        "unknown": lambda: peer.ocsp(own.certificate, status="unknown"),
-        "of another certificate": lambda: peer.ocsp(other.certificate),
-    }[what]()
+        "stale": peer.ocsp(own.certificate, at=now - DAY),
+        "revoked": peer.ocsp(own.certificate, status=now - DAY),
+        "unknown": peer.ocsp(own.certificate, status="unknown"),
+        "of another certificate": peer.ocsp(other.certificate),
+    }[what]
     octets = soap()
     draft = soap_draft(peer, octets)
     if where == "signature":

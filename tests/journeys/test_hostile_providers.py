@@ -453,12 +453,12 @@ async def test_ocsp_responses_that_prove_nothing(lonely: Caller, what: str) -> N
     peer = Peer(country, country.provider, SystemClock(), auth=issue_auth(country.ca, "provider"))
     now = datetime.now(UTC)
     response = {
-        "stale": lambda: peer.ocsp(at=now - DAY),
-        "revoked": lambda: peer.ocsp(status=now - DAY),
-        "unknown": lambda: peer.ocsp(status="unknown"),
-        "no DER": lambda: b"response",
-        "of another": lambda: peer.ocsp(country.consumer.auth.certificate),
-    }[what]()
+        "stale": peer.ocsp(at=now - DAY),
+        "revoked": peer.ocsp(status=now - DAY),
+        "unknown": peer.ocsp(status="unknown"),
+        "no DER": b"response",
+        "of another": peer.ocsp(country.consumer.auth.certificate),
+    }[what]
     async with provider(lonely, auth=peer.auth, ocsp=response):
         reply = await ask(lonely, "REST", f"ocsp-{what}")
 

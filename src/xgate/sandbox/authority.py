@@ -7,6 +7,7 @@ of the CA is good unless it was revoked here.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from itertools import count
 
 from xgate.clock import Clock
@@ -24,7 +25,7 @@ class Authority:
     """Answers for one country; ``revoked`` maps serial numbers to what is said instead of good."""
 
     def __init__(self, country: Country, clock: Clock) -> None:
-        self.revoked: dict[int, str] = {}
+        self.revoked: dict[int, str | datetime] = {}
         self.away: set[str] = set()
         """Which of ``ocsp``, ``tsa`` and ``conf`` answer nothing but 503 now."""
         self._country = country
