@@ -16,8 +16,8 @@ from typing import Any, TypeVar, Unpack
 import psycopg
 from psycopg import errors
 
-from xgate.algorithms import SHA512
 from xgate.errors import Fault
+from xgate.messagelog import postgres_work as work
 from xgate.messagelog import rows
 from xgate.messagelog.postgres_pool import Connection, Pool
 from xgate.messagelog.postgres_tables import MIGRATION_LOCK, SCHEMA, STEPS, TASK_LOCKS
@@ -28,13 +28,6 @@ from xgate.trust.linking import Link
 __all__ = ["PostgresStore"]
 
 T = TypeVar("T")
-_COPY_RECORD = f"COPY record({rows.OWN_COLUMNS}, evidence_id, id) FROM STDIN (FORMAT BINARY)"
-_RECORD_TYPES = (
-    *("int8", "text", "text", "text", "text", "text", "bool", "int4", "bool", "text", "bytea"),
-    *("bytea", "bytea", "int8"),
-)
-_COPY_PART = "COPY part(record_id, number, octets) FROM STDIN (FORMAT BINARY)"
-_PART_TYPES = ("int8", "int4", "bytea")
 _CROSSED = (
     errors.UniqueViolation,
     errors.ForeignKeyViolation,
@@ -43,7 +36,6 @@ _CROSSED = (
 )
 """Two servers' work has crossed; done again, it finds what the other did."""
 _TRIES = 4
-_NAME_OCTETS = 32
 _NEXT_ROWS = b"FETCH 64 FROM found"  # of a search, without their messages
 # Whoever reads may think about a record for as long: an archiver writes, a person reads on.
 _READING_TIME = b"SET LOCAL idle_in_transaction_session_timeout = '1h'"
@@ -88,7 +80,7 @@ class PostgresStore:
         if not records:
             return []
         again = all(record.key for record in records)
-        return self._run(lambda db: _append(db, records), again=again)
+        return self._run(lambda db: work.append(db, records), again=again)
 
     def unstamped(self, limit: int) -> Sequence[Waiting]:
         """The oldest records without a timestamp (``LogStore.unstamped``)."""
@@ -96,7 +88,7 @@ class PostgresStore:
 
     def stamp(self, stamps: Mapping[int, Stamp], documents: Mapping[int, bytes]) -> None:
         """Attach timestamps (``LogStore.stamp``)."""
-        self._run(lambda db: _stamp(db, stamps, documents))
+        self._run(lambda db: work.stamp(db, stamps, documents))
 
     def find(self, **filters: Unpack[Filters]) -> Iterator[LoggedRecord]:
         """Records that match (``LogStore.find``)."""
@@ -121,15 +113,15 @@ class PostgresStore:
 
     def links(self) -> Mapping[str | None, Link]:
         """The last links of the archives (``LogStore.links``)."""
-        return self._run(_links)
+        return self._run(work.read_links)
 
     def archived(self, numbers: Sequence[int], links: Mapping[str | None, Link]) -> None:
         """Mark as archived, and put the links (``LogStore.archived``)."""
-        self._run(lambda db: _archive(db, numbers, links))
+        self._run(lambda db: work.archive(db, numbers, links))
 
     def clean(self, before: datetime, limit: int) -> int:
         """Delete old archived records (``LogStore.clean``)."""
-        return self._run(lambda db: _clean(db, before, limit))
+        return self._run(lambda db: work.clean(db, before, limit))
 
     @contextmanager
     def alone(self, task: Task) -> Iterator[bool]:
@@ -162,7 +154,7 @@ class PostgresStore:
                 _migrate(db)
         self._prepared = True
 
-    def _run(self, work: Callable[[Connection], T], *, again: bool = True) -> T:
+    def _run(self, job: Callable[[Connection], T], *, again: bool = True) -> T:
         """One transaction; once more when it was lost, and more often when it was crossed.
 
         :param again: whether the work may be done twice.
@@ -172,7 +164,7 @@ class PostgresStore:
                 db = None
                 try:
                     with self._pool.borrow() as db, db.transaction():
-                        return work(db)
+                        return job(db)
                 except _CROSSED:
                     continue
                 except psycopg.OperationalError:
@@ -180,18 +172,18 @@ class PostgresStore:
                     if not (lost and again and tries == 1):
                         raise
             with self._pool.borrow() as db, db.transaction():
-                return work(db)
+                return job(db)
 
     def _ask(self, text: str, values: Sequence[object] = ()) -> list[Any]:
-        return self._run(lambda db: db.execute(_marked(text), values, binary=True).fetchall())
+        return self._run(lambda db: db.execute(work.marked(text), values, binary=True).fetchall())
 
     def _records(self, text: str, values: Sequence[object]) -> Iterator[LoggedRecord]:
         with _log_faults(), self._pool.borrow() as db, db.transaction():
             db.execute(_READING_TIME)
-            db.execute(b"DECLARE found NO SCROLL CURSOR FOR " + _marked(text), values)
+            db.execute(b"DECLARE found NO SCROLL CURSOR FOR " + work.marked(text), values)
             while page := db.execute(_NEXT_ROWS, binary=True).fetchall():
                 for row in page:
-                    parts = db.execute(_marked(rows.PARTS), row[:1], binary=True).fetchall()
+                    parts = db.execute(work.marked(rows.PARTS), row[:1], binary=True).fetchall()
                     yield rows.read_record(row, dict(parts))
 
 
@@ -203,11 +195,6 @@ def _log_faults() -> Iterator[None]:
     except (psycopg.Error, UnicodeError, OverflowError) as error:
         said = " ".join(str(error).split())
         raise Fault("logging_failed.database_error", f"The message log: {said}") from error
-
-
-def _marked(text: str) -> bytes:
-    """With the marks that psycopg knows; no SQL of ours has a ? or a % of its own."""
-    return text.replace("?", "%s").encode()
 
 
 def _version(db: Connection) -> int:
@@ -241,162 +228,6 @@ def _migrate(db: Connection) -> None:
     for number, step in enumerate(STEPS[version:], start=version + 1):
         db.execute(step.encode())
         db.execute("INSERT INTO version VALUES(%s, now())", (number,))
-
-
-def _append(db: Connection, records: Sequence[Record]) -> list[int]:
-    keys = [record.key for record in records if record.key]
-    with db.pipeline():
-        known = db.execute("SELECT key, id FROM record WHERE key = ANY(%s)", (keys,), binary=True)
-        fresh = db.execute(
-            "SELECT nextval('record_number') FROM generate_series(1, %s)", (len(records),)
-        )
-        _keep_evidence(db, [record.evidence for record in records])
-    numbers: dict[bytes, int] = dict(known.fetchall())
-    told, new = [], []
-    for record, (number,) in zip(records, fresh.fetchall(), strict=True):
-        if record.key not in numbers:
-            new.append((number, record))
-            if record.key:
-                numbers[record.key] = number
-        told.append(numbers.get(record.key, number))
-    _copy(db, new)
-    return told
-
-
-def _copy(db: Connection, new: Sequence[tuple[int, Record]]) -> None:
-    with db.cursor() as cursor:
-        with cursor.copy(_COPY_RECORD) as copy:
-            copy.set_types(_RECORD_TYPES)
-            for number, record in new:
-                evidence = record.evidence
-                name = _name(evidence.signature, evidence.chain_result)
-                copy.write_row((*rows.own_values(record), name, number))
-        with cursor.copy(_COPY_PART) as copy:
-            copy.set_types(_PART_TYPES)
-            for number, record in new:
-                for index, octets in rows.parts_of(record):
-                    copy.write_row((number, index, octets))
-
-
-def _name(signature: bytes, chain_result: bytes | None) -> bytes:
-    """The name of evidence, of both its halves: what came beside a signature that does not refer
-    to it proves nothing, and must not become part of another message's evidence.
-    """
-    tail = b"" if chain_result is None else SHA512.of(chain_result)
-    return SHA512.of(SHA512.of(signature) + tail)[:_NAME_OCTETS]
-
-
-def _keep_evidence(db: Connection, evidence: Sequence[Any]) -> None:
-    """Each once, in the order of their names: so servers wait for each other and never cross."""
-    found = {_name(e.signature, e.chain_result): (e.signature, e.chain_result) for e in evidence}
-    with db.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO evidence(id, sha512, signature, chain_result) "
-            "VALUES(%b, %b, %b, %b) ON CONFLICT DO NOTHING",
-            [
-                (name, SHA512.of(signature), signature, chain_result)
-                for name, (signature, chain_result) in sorted(found.items())
-            ],
-        )
-
-
-def _stamp(db: Connection, stamps: Mapping[int, Stamp], documents: Mapping[int, bytes]) -> None:
-    waiting = db.execute(
-        "SELECT r.id, r.evidence_id, e.chain_result FROM record r "
-        "JOIN evidence e ON e.id = r.evidence_id "
-        "WHERE r.id = ANY(%s) AND r.stamp_id IS NULL ORDER BY r.id FOR UPDATE OF r",
-        (list(stamps),),
-        binary=True,
-    ).fetchall()
-    tokens: dict[tuple[bytes, bytes | None], int] = {}
-    for number, _, _ in waiting:
-        key = (stamps[number].token, stamps[number].chain_result)
-        if key not in tokens:
-            (tokens[key],) = db.execute(
-                "INSERT INTO stamp(token, chain_result) VALUES(%b, %b) RETURNING id", key
-            ).fetchall()[0]
-    given = [(number, stamps[number]) for number, _, _ in waiting]
-    db.execute(
-        "UPDATE record SET stamp_id = given.stamp, stamp_chain = given.chain "
-        "FROM unnest(%b::bigint[], %b::bigint[], %b::bytea[]) AS given(number, stamp, chain) "
-        "WHERE id = given.number",
-        (
-            [number for number, _ in given],
-            [tokens[stamp.token, stamp.chain_result] for _, stamp in given],
-            [stamp.chain for _, stamp in given],
-        ),
-    )
-    for number, old, chain_result in waiting:
-        if number in documents:
-            _replace_signature(db, number, documents[number], old, chain_result)
-
-
-def _replace_signature(
-    db: Connection, number: int, document: bytes, old: bytes, chain_result: bytes | None
-) -> None:
-    """Give one record a document of its own; the old one goes when nobody shares it."""
-    new = _name(document, chain_result)
-    db.execute(
-        "INSERT INTO evidence(id, sha512, signature, chain_result) "
-        "VALUES(%b, %b, %b, %b) ON CONFLICT DO NOTHING",
-        (new, SHA512.of(document), document, chain_result),
-    )
-    db.execute("UPDATE record SET evidence_id = %b WHERE id = %s", (new, number))
-    _drop_unshared(db, "evidence", [old])
-
-
-def _drop_unshared(db: Connection, table: str, ids: Sequence[Any]) -> None:
-    """Delete rows that no record holds any more."""
-    text = (
-        f"DELETE FROM {table} WHERE id = ANY(%s) "  # noqa: S608  one of two names of this file
-        f"AND NOT EXISTS(SELECT 1 FROM record WHERE record.{table}_id = {table}.id)"
-    )
-    db.execute(text.encode(), (list(ids),))
-
-
-def _links(db: Connection) -> dict[str | None, Link]:
-    found = db.execute("SELECT group_name, digest, file_name FROM link").fetchall()
-    return {group: Link(digest, file_name) for group, digest, file_name in found}
-
-
-def _archive(db: Connection, numbers: Sequence[int], links: Mapping[str | None, Link]) -> None:
-    marked = db.execute(
-        "UPDATE record SET archived = true "
-        "WHERE id = ANY(%s) AND NOT archived AND stamp_id IS NOT NULL",
-        (list(numbers),),
-    ).rowcount
-    if numbers and marked != len(numbers):
-        _check_repeated(db, numbers, links, marked)
-        return
-    for group, link in links.items():
-        db.execute("DELETE FROM link WHERE group_name IS NOT DISTINCT FROM %s", (group,))
-        db.execute("INSERT INTO link VALUES(%s, %s, %s)", (group, link.digest, link.file_name))
-
-
-def _check_repeated(
-    db: Connection, numbers: Sequence[int], links: Mapping[str | None, Link], marked: int
-) -> None:
-    """Whether this very call has been done before; else somebody else was here."""
-    (there,) = db.execute(
-        "SELECT count(*) FROM record WHERE id = ANY(%s) AND archived", (list(numbers),)
-    ).fetchall()[0]
-    last = _links(db)
-    if marked or there != len(numbers) or any(last.get(g) != link for g, link in links.items()):
-        raise Fault(
-            "logging_failed", "Records to be marked as archived are gone, unstamped or another's"
-        )
-
-
-def _clean(db: Connection, before: datetime, limit: int) -> int:
-    gone = db.execute(
-        "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE archived AND time_us < %s "
-        "ORDER BY id LIMIT %s) RETURNING evidence_id, stamp_id",
-        (rows.microseconds(before), limit),
-        binary=True,
-    ).fetchall()
-    _drop_unshared(db, "evidence", sorted({evidence for evidence, _ in gone}))
-    _drop_unshared(db, "stamp", sorted({stamp for _, stamp in gone}))
-    return len(gone)
 
 
 def _unlock(db: Connection, lock: tuple[int, int]) -> None:

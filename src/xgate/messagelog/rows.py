@@ -19,6 +19,7 @@ from xgate.trust.verify import Evidence
 __all__ = [
     "ARCHIVABLE",
     "NEWEST_STAMPED",
+    "NEWEST_STAMP",
     "OWN_COLUMNS",
     "PARTS",
     "STATISTICS",
@@ -58,6 +59,8 @@ UNSTAMPED = (
 """``LogStore.unstamped``."""
 NEWEST_STAMPED = "SELECT max(id) FROM record WHERE NOT archived AND stamp_id IS NOT NULL"
 """``LogStore.newest_stamped``."""
+NEWEST_STAMP = "SELECT id, token, chain_result FROM stamp ORDER BY id DESC LIMIT 1"
+"""The token that was kept last: a batch that comes in slices has its token once."""
 # A blank sorts before all that an identifier's url form can hold, as a slash does not: so a member
 # stands before its subsystems and apart from members whose codes begin like its own.
 ARCHIVABLE = (

@@ -77,9 +77,7 @@ class SqliteStore:
                     continue
                 key = (stamp.token, stamp.chain_result)
                 if key not in tokens:
-                    tokens[key] = _inserted(
-                        db.execute("INSERT INTO stamp(token, chain_result) VALUES(?, ?)", key)
-                    )
+                    tokens[key] = _stamp_row(db, key)
                 db.execute(
                     "UPDATE record SET stamp_id=?, stamp_chain=? WHERE id=?",
                     (tokens[key], stamp.chain, number),
@@ -240,6 +238,14 @@ def _evidence(db: sqlite3.Connection, signature: bytes, chain_result: bytes | No
             (name, signature, chain_result),
         )
     )
+
+
+def _stamp_row(db: sqlite3.Connection, key: tuple[bytes, bytes | None]) -> int:
+    """The row of this token: kept once, also when a batch comes in slices."""
+    newest = db.execute(rows.NEWEST_STAMP).fetchone()
+    if newest is not None and newest[1:] == key:
+        return int(newest[0])
+    return _inserted(db.execute("INSERT INTO stamp(token, chain_result) VALUES(?, ?)", key))
 
 
 def _is_unstamped(db: sqlite3.Connection, number: int) -> bool:

@@ -139,6 +139,21 @@ class UpkeepDuties:
             assert [logged.id for logged in store.find()] == [numbers[0], *numbers[4:]]
             assert store.links() == {None: Link("aa", "one.zip")}
 
+    def test_a_batch_that_comes_in_slices_has_its_token_once(self, open_store: OpenStore) -> None:
+        """Another token is another row, also between two slices."""
+        with opened(open_store) as store:
+            numbers = store.append([a_record(n) for n in range(5)])
+            batch = Stamp(b"token", b"result", b"chain")
+            for number in numbers[:2]:
+                store.stamp({number: batch}, {})
+            assert store.statistics().timestamps == 1
+            store.stamp({numbers[2]: Stamp(b"token")}, {})
+            store.stamp({numbers[3]: Stamp(b"token")}, {})
+            assert store.statistics().timestamps == 2
+            store.stamp({numbers[4]: batch}, {})
+            found = [logged.stamp for logged in store.find()]
+            assert found == [batch, batch, Stamp(b"token"), Stamp(b"token"), batch]
+
     def test_what_others_share_stays(self, open_store: OpenStore) -> None:
         """A signature and a timestamp go with the last record that has them."""
         with opened(open_store) as store:
