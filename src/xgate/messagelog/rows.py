@@ -18,8 +18,8 @@ from xgate.trust.verify import Evidence
 
 __all__ = [
     "ARCHIVABLE",
-    "NEWEST_STAMPED",
     "NEWEST_STAMP",
+    "NEWEST_STAMPED",
     "OWN_COLUMNS",
     "PARTS",
     "STATISTICS",
