@@ -18,39 +18,81 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 __all__ = [
+    "Gauge",
+    "busy_seconds",
     "commit_now",
-    "cpu_seconds",
     "fsync_p50_ms",
     "machine",
-    "memory_mb",
-    "rsa2048_signs_per_s",
+    "rsa2048_sign",
 ]
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
-def cpu_seconds(pid: int) -> float:
+class Gauge:
+    """What one process takes while it is measured."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.rss = self.pss = 0.0
+        """The most memory seen, in MB: resident, and with shared pages in equal shares."""
+        self._began = self._ended = 0.0
+
+    def begin(self) -> None:
+        """The window opens."""
+        self._began = _cpu_seconds(self.pid)
+
+    def look(self) -> None:
+        """Note its memory, if it is more than before."""
+        rss, pss = _memory_mb(self.pid)
+        self.rss, self.pss = max(self.rss, rss), max(self.pss, pss)
+
+    def end(self) -> None:
+        """The window closes."""
+        self.look()
+        self._ended = _cpu_seconds(self.pid)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU in the window, of all its threads."""
+        return self._ended - self._began
+
+
+def _cpu_seconds(pid: int) -> float:
     """What a process has used so far, all its threads, in user and in kernel mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICK
 
 
-def memory_mb(pid: int) -> tuple[float, float]:
-    """Resident memory, and the proportional set size (shared pages in equal shares)."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    sizes = {line.split()[0]: int(line.split()[1]) for line in lines[1:]}
-    return sizes["Rss:"] / 1024, sizes["Pss:"] / 1024
+def _memory_mb(pid: int) -> tuple[float, float]:
+    """Resident memory, and the proportional set size; a process that has ended has none."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0, 0.0
+    sizes = {line.split()[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
+    return sizes.get("Rss:", 0) / 1024, sizes.get("Pss:", 0) / 1024
 
 
-def rsa2048_signs_per_s(seconds: float = 0.5) -> float:
-    """RSA-2048 signatures of one thread, now: what this machine gives at this moment."""
+def busy_seconds() -> float:
+    """What all processes together have used so far, and what the hypervisor gave to others."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen = map(int, fields)
+    return (user + nice + system + interrupts + soft + stolen) / _TICK
+
+
+def rsa2048_sign(seconds: float = 0.5) -> tuple[float, float]:
+    """RSA-2048 signatures of one thread, now: how many per second, and microseconds of CPU each.
+
+    The second does not depend on what else the machine does at this moment; the first does.
+    """
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     digest, how = bytes(64), Prehashed(hashes.SHA512())
-    count, began = 0, time.perf_counter()
+    count, began, used = 0, time.perf_counter(), time.thread_time()
     while (took := time.perf_counter() - began) < seconds:
         key.sign(digest, padding.PKCS1v15(), how)
         count += 1
-    return count / took
+    return count / took, (time.thread_time() - used) / count * 1e6
 
 
 def fsync_p50_ms(folder: Path, times: int = 100) -> float:

@@ -23,12 +23,12 @@ from typing import Any
 import trio
 
 from gauges import (
+    Gauge,
+    busy_seconds,
     commit_now,
-    cpu_seconds,
     fsync_p50_ms,
     machine,
-    memory_mb,
-    rsa2048_signs_per_s,
+    rsa2048_sign,
 )
 from xgate.clock import SystemClock
 from xgate.net.errors import NetError
@@ -53,30 +53,6 @@ class BenchError(Exception):
     """There is no number; the text says why."""
 
 
-class _Gauge:
-    """What one process takes while it is measured."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.rss = self.pss = 0.0
-        self._began = self._ended = 0.0
-
-    def begin(self) -> None:
-        self._began = cpu_seconds(self.pid)
-
-    def look(self) -> None:
-        rss, pss = memory_mb(self.pid)
-        self.rss, self.pss = max(self.rss, rss), max(self.pss, pss)
-
-    def end(self) -> None:
-        self.look()
-        self._ended = cpu_seconds(self.pid)
-
-    @property
-    def cpu(self) -> float:
-        return self._ended - self._began
-
-
 async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """One run in ``folder``, an empty one. Progress goes to standard error.
 
@@ -90,18 +66,19 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         )
         if options.close:
             _let_peers_close(country)
-        before = rsa2048_signs_per_s()
+        before = rsa2048_sign()
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_surroundings, country, SystemClock())
             async with _servers(country) as servers:
-                gauges = [_Gauge(server.process.pid) for server in servers]
-                gauges.append(_Gauge(service.pid))
+                gauges = [Gauge(server.process.pid) for server in servers]
+                gauges += [Gauge(service.pid), Gauge(os.getpid())]
                 load = await _measure_load(options, country, servers, gauges)
             nursery.cancel_scope.cancel()
-        after = rsa2048_signs_per_s()
-    signs = (before + after) / 2
-    return _result(load, gauges, country, signs) | {
+        after = rsa2048_sign()
+    signs, sign_us = ((b + a) / 2 for b, a in zip(before, after, strict=True))
+    return _result(load, gauges, country, sign_us) | {
         "rsa2048_signs_per_s": signs,
+        "rsa2048_sign_cpu_us": sign_us,
         "fsync_p50_ms": fsync_p50_ms(folder),
         "connections": options.connections,
         "body": options.body,
@@ -153,14 +130,15 @@ async def _measure_load(
     options: argparse.Namespace,
     country: Country,
     servers: list[ServerProcess],
-    gauges: list[_Gauge],
+    gauges: list[Gauge],
 ) -> dict[str, Any]:
     """Run the generator, and the gauges while its window is open; what it printed."""
     command = _load_command(options, country)
     process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
-    generator = _Gauge(process.pid)
+    generator = Gauge(process.pid)
     gauges.append(generator)
     said: dict[str, Any] = {}
+    busy = 0.0
     try:
         async with trio.open_nursery() as nursery:
             for server in servers:
@@ -169,9 +147,11 @@ async def _measure_load(
                 if line == "measuring":
                     _tell(f"measuring for {options.seconds:g} s")
                     _begin(gauges, nursery)
+                    busy = -busy_seconds()
                 elif line == "measured":
                     for gauge in gauges:
                         gauge.end()
+                    busy += busy_seconds()
                 else:
                     said = json.loads(line)
             nursery.cancel_scope.cancel()
@@ -181,16 +161,17 @@ async def _measure_load(
             await process.wait()
     if not said:
         raise BenchError("the load generator ended without a result")
-    return said
+    others = busy - sum(gauge.cpu for gauge in gauges)
+    return said | {"others_cores": max(others, 0.0) / said["seconds"]}
 
 
-def _begin(gauges: list[_Gauge], nursery: trio.Nursery) -> None:
+def _begin(gauges: list[Gauge], nursery: trio.Nursery) -> None:
     for gauge in gauges:
         gauge.begin()
     nursery.start_soon(_look, gauges)
 
 
-async def _look(gauges: list[_Gauge]) -> None:
+async def _look(gauges: list[Gauge]) -> None:
     while True:
         await trio.sleep(_LOOK_SECONDS)
         for gauge in gauges:
@@ -235,9 +216,9 @@ def _load_command(options: argparse.Namespace, country: Country) -> list[str]:
 
 
 def _result(
-    load: dict[str, Any], gauges: list[_Gauge], country: Country, signs: float
+    load: dict[str, Any], gauges: list[Gauge], country: Country, sign_us: float
 ) -> dict[str, Any]:
-    consumer, provider, service, generator = gauges
+    consumer, provider, service, _, generator = gauges
     exchanges, seconds = load["exchanges"], load["seconds"]
     per = 1e6 / exchanges if exchanges else 0.0
     spent = seconds + load["warm_up_seconds"]
@@ -250,7 +231,7 @@ def _result(
         cpu = gauge.cpu * per
         result |= {
             f"cpu_us_{name}": cpu,
-            f"cpu_in_signatures_{name}": cpu * signs / 1e6,
+            f"cpu_in_signatures_{name}": cpu / sign_us,
             f"rss_mb_{name}": gauge.rss,
             f"pss_mb_{name}": gauge.pss,
             f"signature_batches_{name}": batches["signatures"],
