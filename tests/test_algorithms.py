@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +20,8 @@ from xgate.algorithms import (
     ecdsa_raw,
     find_digest,
     find_signature,
+    key_is_strong,
+    key_verifies,
     signature_padding,
     signature_uri,
     verify_signature,
@@ -108,3 +110,18 @@ def test_both_forms_of_ecdsa_carry_the_same_numbers(raw: bytes) -> None:
 def test_a_raw_signature_of_another_curve_has_another_length() -> None:
     with pytest.raises(ValueError, match="length"):
         ecdsa_der(bytes(64), 384)
+
+
+def test_weak_keys_and_keys_of_another_kind_verify_nothing() -> None:
+    small = ec.generate_private_key(ec.SECP192R1())
+    der = small.sign(DATA, ec.ECDSA(hashes.SHA512()))
+    uri = signature_uri("ecdsa", SHA512)
+    assert not verify_signature(uri, small.public_key(), der, DATA, raw_ecdsa=False)
+    strong = EC_KEYS[0]
+    der = strong.sign(DATA, ec.ECDSA(hashes.SHA512()))
+    assert key_verifies(strong.public_key(), der, DATA, SHA512, None)
+    assert not key_verifies(strong.public_key(), der, DATA, SHA512, padding.PKCS1v15())
+    assert not key_verifies(RSA_KEY.public_key(), der, DATA, SHA512, None)
+    assert key_is_strong(RSA_KEY.public_key())
+    assert not key_is_strong(small.public_key())
+    assert not key_is_strong(ed25519.Ed25519PrivateKey.generate().public_key())

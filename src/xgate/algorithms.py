@@ -1,7 +1,8 @@
 """The digest and signature algorithms of X-Road: their names, URIs, and how to verify by them.
 
 The rule: an algorithm is looked up here or it does not exist. Weak ones are readable only where a
-caller asks for them by name. Sources: signature 4, globalconf 3.4.
+caller asks for them by name; weak keys verify nothing. Sources: signature 4, globalconf 3.4,
+ocsp-tls-certs 5.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import (
@@ -31,6 +32,8 @@ __all__ = [
     "ecdsa_raw",
     "find_digest",
     "find_signature",
+    "key_is_strong",
+    "key_verifies",
     "signature_padding",
     "signature_uri",
     "verify_signature",
@@ -155,18 +158,46 @@ def verify_signature(
     algorithm = find_signature(uri)
     if algorithm is None:
         return False
+    pad = None if algorithm.kind == "ecdsa" else signature_padding(algorithm)
+    if raw_ecdsa and isinstance(public_key, ec.EllipticCurvePublicKey):
+        try:
+            signature = ecdsa_der(signature, public_key.curve.key_size)
+        except ValueError:
+            return False
+    return key_verifies(public_key, signature, data, algorithm.digest, pad)
+
+
+def key_verifies(
+    public_key: object,
+    signature: bytes,
+    data: bytes,
+    digest: Digest,
+    pad: padding.AsymmetricPadding | None,
+) -> bool:
+    """Whether a key that is strong enough made this signature, by its digest.
+
+    :param pad: of RSA; None for ECDSA, whose signature is ASN.1 here. The wrong one for the key is
+        a plain no.
+    """
+    if not key_is_strong(public_key):
+        return False
     try:
-        if isinstance(public_key, rsa.RSAPublicKey) and algorithm.kind in ("rsa", "pss"):
-            pad = signature_padding(algorithm)
-            public_key.verify(signature, data, pad, algorithm.digest.primitive)
+        if isinstance(public_key, rsa.RSAPublicKey) and pad is not None:
+            public_key.verify(signature, data, pad, digest.primitive)
             return True
-        if isinstance(public_key, ec.EllipticCurvePublicKey) and algorithm.kind == "ecdsa":
-            der = ecdsa_der(signature, public_key.curve.key_size) if raw_ecdsa else signature
-            public_key.verify(der, data, ec.ECDSA(algorithm.digest.primitive))
+        if isinstance(public_key, ec.EllipticCurvePublicKey) and pad is None:
+            public_key.verify(signature, data, ec.ECDSA(digest.primitive))
             return True
-    except (InvalidSignature, ValueError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return False
     return False
+
+
+def key_is_strong(key: object) -> bool:
+    """Whether a public key is of a kind and size that may prove anything."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size >= 1024
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= 224
 
 
 def ecdsa_raw(der: bytes, key_bits: int) -> bytes:

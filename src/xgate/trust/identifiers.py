@@ -8,10 +8,9 @@ responders of the field still use it; whoever must not take it asks ``is_strong`
 from __future__ import annotations
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding
 
-from xgate.algorithms import DIGESTS, Digest
+from xgate.algorithms import DIGESTS, Digest, key_verifies
 from xgate.trust.der import (
     INTEGER,
     NULL,
@@ -31,7 +30,6 @@ from xgate.trust.der import (
 __all__ = [
     "SHA1",
     "is_strong",
-    "key_is_strong",
     "read_digest",
     "signature_holds",
     "write_digest",
@@ -104,13 +102,6 @@ def is_strong(digest: Digest | None) -> bool:
     return digest is not None and digest.size > SHA1.size
 
 
-def key_is_strong(key: object) -> bool:
-    """Whether a public key is of a kind and size that may prove anything."""
-    if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= 1024
-    return isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= 224
-
-
 def signature_holds(
     identifier: bytes, key: object, signature: bytes, data: bytes, *, digest: Digest | None = None
 ) -> bool:
@@ -126,21 +117,14 @@ def signature_holds(
         scheme = _read_scheme(identifier, digest)
     except DerError:
         return False
-    if scheme is None or not key_is_strong(key) or (digest and digest != scheme.digest):
+    if scheme is None or (digest and digest != scheme.digest):
         return False
-    try:
-        if isinstance(key, rsa.RSAPublicKey) and scheme.kind in ("rsa", "pss"):
-            key.verify(signature, data, _padding(scheme), scheme.digest.primitive)
-            return True
-        if isinstance(key, ec.EllipticCurvePublicKey) and scheme.kind == "ecdsa":
-            key.verify(signature, data, ec.ECDSA(scheme.digest.primitive))
-            return True
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
-        return False
-    return False
+    return key_verifies(key, signature, data, scheme.digest, _padding(scheme))
 
 
-def _padding(scheme: _Scheme) -> padding.AsymmetricPadding:
+def _padding(scheme: _Scheme) -> padding.AsymmetricPadding | None:
+    if scheme.kind == "ecdsa":
+        return None
     if scheme.mask_digest is None:
         return padding.PKCS1v15()
     return padding.PSS(padding.MGF1(scheme.mask_digest.primitive), scheme.salt)

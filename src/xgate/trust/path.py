@@ -17,10 +17,11 @@ from typing import Literal
 
 import msgspec
 
+from xgate.algorithms import key_is_strong
 from xgate.errors import Fault, faults_under
 from xgate.trust.anchors import ApprovedCa, Trust
 from xgate.trust.certificate import Certificate, is_auth_certificate
-from xgate.trust.identifiers import key_is_strong, signature_holds
+from xgate.trust.identifiers import signature_holds
 from xgate.trust.ocsp import OcspResponse, cert_id, verify_ocsp
 
 __all__ = ["ProvenChain", "build_path", "check_revocation", "verify_auth_chain"]
