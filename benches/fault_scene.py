@@ -102,6 +102,11 @@ class Scene:
         for server in self.servers.values():
             await server.stop()
 
+    def close(self) -> None:
+        """Forget the logs that have file systems of their own."""
+        for disk in self._disks.values():
+            disk.close()
+
     async def _suffer(self, fault: Fault) -> None:
         begin, cure = self._acts[fault.kind]
         await trio.sleep(fault.after)

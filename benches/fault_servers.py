@@ -145,6 +145,10 @@ class LogDisk:
         """Undo ``fill``."""
         await trio.to_thread.run_sync(self._mount, f"remount,size={_DISK}")
 
+    def close(self) -> None:
+        """Forget all that is on it."""
+        subprocess.run(["umount", "--lazy", os.fspath(self._folder)], check=False)
+
     def _fill(self, room: int) -> None:
         for _ in range(_TRIES):
             used = os.statvfs(self._folder)

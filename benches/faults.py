@@ -55,13 +55,32 @@ async def endure(
     """
     began = time.monotonic()
     country = found_for_faults(folder)
-    scene = Scene(country, options.seed, cluster)
-    callers = Callers(country, folder / "journal", options.seed)
+    with closing(Scene(country, options.seed, cluster)) as scene:
+        callers = Callers(country, folder / "journal", options.seed)
+        result = await _storm(options, country, scene, callers)
+        _tell(f"verifying what is in the logs of {callers.acknowledged.total()} messages")
+        journal = read_journal(folder / "journal")
+        findings = prove(country, journal, options.verify, options.seed)
+    findings.unverifiable += callers.wrong
+    return {
+        **_described(findings),
+        **result,
+        "seconds": time.monotonic() - began,
+        "seed": options.seed,
+        "store": options.store,
+    }
+
+
+async def _storm(
+    options: argparse.Namespace, country: Country, scene: Scene, callers: Callers
+) -> dict[str, Any]:
+    """From the start of the servers to their end; the numbers of what happened."""
     faults: list[Fault] = []
     recoveries = []
     async with trio.open_nursery() as nursery:
         await nursery.start(_run_scene, scene, options.mounts)
-        _tell_skipped(scene)
+        for kind, reason in scene.skipped.items():
+            _tell(f"no {kind}: {reason}")
         async with trio.open_nursery() as calling:
             calling.start_soon(callers.run, _CALLERS)
             _tell(f"first messages after {await _wait_served(callers, 'the start'):.1f} s")
@@ -71,25 +90,14 @@ async def endure(
                 _tell(f"{len(faults)}/{options.faults}: {what}")
                 await scene.suffer(storm)
                 recoveries.append(await _wait_served(callers, what))
-                _tell(
-                    f"    {callers.acknowledged.total()} served, again after {recoveries[-1]:.1f} s"
-                )
+                count = callers.acknowledged.total()
+                _tell(f"    {count} served, again after {recoveries[-1]:.1f} s")
             callers.stop()
         await _wait_stamped(country)
         await scene.stop()
         nursery.cancel_scope.cancel()
-    _tell(f"verifying what is in the logs of {callers.acknowledged.total()} messages")
-    journal = read_journal(folder / "journal")
-    findings = prove(country, journal, options.verify, options.seed)
-    findings.unverifiable += callers.wrong
-    return {
-        **_described(findings),
-        **_counted(callers, scene, faults),
-        "longest_recovery_seconds": max(recoveries, default=0.0),
-        "seconds": time.monotonic() - began,
-        "seed": options.seed,
-        "store": options.store,
-    }
+    longest = max(recoveries, default=0.0)
+    return _counted(callers, scene, faults) | {"longest_recovery_seconds": longest}
 
 
 async def _run_scene(
@@ -146,11 +154,6 @@ def _counted(callers: Callers, scene: Scene, faults: list[Fault]) -> dict[str, A
         "ended": {name: dict(server.ended) for name, server in scene.servers.items()},
         "internal_errors": {name: server.internal_errors for name, server in scene.servers.items()},
     }
-
-
-def _tell_skipped(scene: Scene) -> None:
-    for kind, reason in scene.skipped.items():
-        _tell(f"no {kind}: {reason}")
 
 
 def _tell(text: str) -> None:
