@@ -63,6 +63,7 @@ GOOD = [
     GET + b"X-Empty:\r\nx-tab: a\tb \t\r\nX-Latin: \xe4\xf6\r\n\r\n",
     POST + b"Content-Length: 5\r\n\r\nhello",
     POST + b"Content-Length: 0\r\n\r\n",
+    POST + b"Content-Type: text/xml\r\ncontent-type: text/xml\r\n\r\n",
     CHUNKED + b"5\r\nhello\r\n0\r\n\r\n",
     CHUNKED + b"005;name=value\r\nhello\r\nA;x\r\n0123456789\r\n0\r\nX-Sum: 1\r\nY: 2\r\n\r\n",
     POST + b"Transfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n",
@@ -78,6 +79,7 @@ BAD = {
     "a hexadecimal length": POST + b"Content-Length: 0x5\r\n\r\n",
     "an empty length": POST + b"Content-Length: \r\n\r\n",
     "an endless length": POST + b"Content-Length: 9999999999999999999\r\n\r\n",
+    "two types": POST + b"Content-Type: text/xml\r\nContent-TYPE: text/html\r\n\r\n",
     "two codings": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
     "another coding": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
     "identity": POST + b"Transfer-Encoding: identity\r\n\r\n",
@@ -253,6 +255,7 @@ def test_garbage_is_refused_or_waits_for_more_but_never_crashes(
 
 RESPONSE_BAD = {
     "both": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "two types": b"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Type: a/c\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
     "another coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
     "a switch": b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n",

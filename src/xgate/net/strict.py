@@ -303,6 +303,8 @@ def _headers(lines: list[bytes]) -> Headers:
         if match is None:
             raise HttpError("a header line is malformed or folded")
         headers.append((match[1].lower(), match[2]))
+    if len({value for name, value in headers if name == b"content-type"}) > 1:
+        raise HttpError("two headers say what the body is")
     return headers
 
 
