@@ -148,6 +148,15 @@ def calling() -> Callable[[Running], Caller]:
     return Caller
 
 
+@pytest.fixture
+async def served_on(caller: Caller) -> AsyncIterator[None]:
+    """Whatever the test did, the next exchange is a good one."""
+    yield
+    reply = await caller.rest("POST", "/echo", body=b"still here")
+    assert (reply.status, reply.body) == (200, b"still here")
+    assert caller.counts(reply.id) == [2, 2]
+
+
 Starter = Callable[..., AbstractAsyncContextManager["Started"]]
 
 

@@ -148,6 +148,32 @@ async def test_an_https_service_is_known_by_its_certificate(
         assert away.code == "server.serverproxy.network_error"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"220 mail.example ESMTP\r\n",
+        b"HTTP/1.1 99 Odd\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 99999,
+    ],
+)
+async def test_a_service_that_speaks_no_http(start: Starter, answer: bytes) -> None:
+    (port,) = find_free_ports(1, ["127.0.0.1"])
+
+    async def speak(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(answer)
+        await stream.aclose()
+
+    changes = {'url = "http://nobody.invalid"': f'url = "http://127.0.0.1:{port}"'}
+    async with start(changes=changes) as started, trio.open_nursery() as nursery:
+        await nursery.start(partial(trio.serve_tcp, speak, port, host="127.0.0.1"))
+        reply = await started.caller.rest("GET", "/", service="nameless")
+        nursery.cancel_scope.cancel()
+
+    assert reply.code == "server.serverproxy.io_error"
+
+
 async def test_an_https_service_may_go_unverified(start: Starter, stranger: Credential) -> None:
     (port,) = find_free_ports(1, ["127.0.0.1"])
     async with start(changes=https_settings(port, "verify-tls = false\n")) as started:
@@ -224,6 +250,29 @@ async def test_unusable_addresses_are_passed_over(
         for _ in range(6):
             reply = await started.caller.rest("POST", "/echo", body=b'{"value" : 42}')
             assert (reply.status, reply.body) == (200, b'{"value" : 42}')
+
+
+async def test_peers_that_are_too_old_are_told_so(start: Starter) -> None:
+    changes = {"[peers]\n": '[peers]\nmin-client-version = "7.9.0"\n'}
+    async with start(changes=changes) as started:
+        rest = await started.caller.rest("GET", "/echo")
+        soap = await started.caller.soap("tell", "old-1")
+
+    assert [rest.code, soap.code] == ["server.serverproxy.client_proxy_version_not_supported"] * 2
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?cert=", "?cert=zz", "?cert=" + "0" * 40, "?x=" + "y" * 999]
+)
+async def test_the_ocsp_port_gives_nothing_to_bad_questions(caller: Caller, query: str) -> None:
+    country = caller.country
+    for method in ("GET", "POST", "DELETE"):
+        connection = await connect(country.provider.address, country.ports.ocsp, timeout=5.0)
+        connection.timeout = 5.0
+        await connection.request(method, "/" + query, [])
+        head = await connection.receive_head()
+        await connection.aclose()
+        assert head.status == 500
 
 
 # Going home

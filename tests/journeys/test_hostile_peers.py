@@ -15,7 +15,6 @@ import pytest
 
 from xgate.clock import SystemClock
 from xgate.ids import ClientId
-from xgate.net.client import connect
 from xgate.sandbox.country import CONSUMER, PROVIDER
 from xgate.sandbox.draft import REQUEST_ID, Draft, rest_draft, rest_head, soap_draft
 from xgate.sandbox.messages import soap_request
@@ -254,6 +253,11 @@ def changed(old: str, new: str) -> bytes:
     return octets.replace(old.encode(), new.encode(), 1)
 
 
+NOBODY = ClientId("XG", "GOV", "200", "nobody")
+FOREIGNER = ClientId("YY", "COM", "100", "portal")
+GHOST, SEALED = (ClientId("XG", "COM", "100", name) for name in ("ghost", "sealed"))
+
+
 def at_server(code: str) -> bytes:
     server = (
         '<xrd:securityServer id:objectType="SERVER"><id:xRoadInstance>XG</id:xRoadInstance>'
@@ -273,28 +277,16 @@ def at_server(code: str) -> bytes:
         (changed(">4.0<", ">5.0<"), FAILED + "invalid_protocol_version"),
         (changed('"SERVICE"', '"MEMBER"'), FAILED + "invalid_xml"),
         (at_server("OTHER"), FAILED + "invalid_security_server"),
-        (
-            soap(provider=ClientId("XG", "GOV", "200", "nobody")),
-            FAILED + "unknown_member",
-        ),
+        (soap(provider=NOBODY), FAILED + "unknown_member"),
         (soap(provider=CONSUMER), FAILED + "unknown_member"),
-        (
-            soap(client=ClientId("YY", "COM", "100", "portal")),
-            FAILED + "internal_error",
-        ),
+        (soap(client=FOREIGNER), FAILED + "internal_error"),
         (soap(client=PROVIDER), FAILED + "ssl_authentication_failed"),
-        (
-            soap(client=ClientId("XG", "COM", "100", "ghost")),
-            FAILED + "ssl_authentication_failed",
-        ),
+        (soap(client=GHOST), FAILED + "ssl_authentication_failed"),
         (soap(code="nothing"), SIDE + "unknown_service"),
         (soap(code="versioned"), SIDE + "unknown_service"),
         (soap(code="rest"), SIDE + "service_type"),
         (soap(code="hidden"), SIDE + "access_denied"),
-        (
-            soap(client=ClientId("XG", "COM", "100", "sealed")),
-            SIDE + "access_denied",
-        ),
+        (soap(client=SEALED), SIDE + "access_denied"),
         (soap(code="closed"), SIDE + "service_disabled"),
     ],
 )
@@ -397,17 +389,3 @@ async def test_messages_of_the_reference_are_refused_by_name(
     fault = heard.fault("SOAP")
     assert fault is not None
     assert fault.code.startswith(FAILED)
-
-
-@pytest.mark.parametrize(
-    "query", ["", "?cert=", "?cert=zz", "?cert=" + "0" * 40, "?x=" + "y" * 999]
-)
-async def test_the_ocsp_port_gives_nothing_to_bad_questions(caller: Caller, query: str) -> None:
-    country = caller.country
-    for method in ("GET", "POST", "DELETE"):
-        connection = await connect(country.provider.address, country.ports.ocsp, timeout=5.0)
-        connection.timeout = 5.0
-        await connection.request(method, "/" + query, [])
-        head = await connection.receive_head()
-        await connection.aclose()
-        assert head.status == 500

@@ -124,9 +124,9 @@ def signed_anew(golden: Path, folder: Path, ports: Ports) -> Path:
     source = golden / "env-dev-v6"
     (generation,) = (source / "globalconf-initial" / "V6").glob("2*")
     shared = (generation / "shared-params.xml").read_bytes()
-    for name, port in ((b"testca:8888", ports.ocsp), (b"testca:8899", ports.tsa)):
-        assert name in shared
-        shared = shared.replace(name, f"testca:{port}".encode())
+    for place, port in ((b"testca:8888", ports.ocsp), (b"testca:8899", ports.tsa)):
+        assert place in shared
+        shared = shared.replace(place, f"testca:{port}".encode())
     octets = (source / "globalconf-signing-key" / "internal.p12").read_bytes()
     key, certificate, _ = pkcs12.load_key_and_certificates(octets, b"test")
     assert certificate is not None
