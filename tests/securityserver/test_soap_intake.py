@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import pytest
+import trio
 
 from xgate.errors import Fault
 from xgate.net.body import Spool
@@ -165,3 +166,29 @@ async def test_refusals_keep_their_names_while_it_streams(serve: Serve) -> None:
 
     _, fault = await take(serve, act, "text/xml", ENVELOPE)
     assert fault is None
+
+
+async def test_a_message_that_does_not_come_in_time_is_not_waited_for(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xgate.securityserver.soap_intake._READING_SECONDS", 0.05)
+    faults: list[Fault] = []
+    refused = trio.Event()
+
+    async def handle(exchange: Exchange) -> None:
+        try:
+            await take_soap(exchange, 100_000)
+        except Fault as fault:
+            faults.append(fault)
+        refused.set()
+        await exchange.respond(200, [])
+
+    stream = await trio.open_tcp_stream("127.0.0.1", await serve(handle))
+    head = (
+        f"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\nContent-Length: {len(ENVELOPE)}"
+    )
+    async with stream:
+        await stream.send_all(head.encode() + b"\r\n\r\n" + ENVELOPE[:-1])
+        await refused.wait()
+
+    assert str(faults[0]) == "internal_error: Reading SOAP from request timed out"
