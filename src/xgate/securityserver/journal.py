@@ -21,17 +21,24 @@ from xgate.wire.message import Request
 __all__ = ["Journal", "Note", "write_to_stderr"]
 
 
-_STDERR = 2
+class _Lines:
+    """Writes to a descriptor past all buffers, which would keep what fails."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._torn = False  # half a line stands there
+
+    def __call__(self, line: bytes) -> None:
+        left = memoryview(b"\n" + line if self._torn else line)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+            self._torn = True
+        self._torn = False
 
 
-def write_to_stderr(line: bytes) -> None:
-    """The default sink: standard error, past all buffers, which would keep what fails.
-
-    :raises OSError: it was not written, or not all of it.
-    """
-    left = memoryview(line)
-    while left:
-        left = left[os.write(_STDERR, left) :]
+write_to_stderr: Callable[[bytes], None] = _Lines(2)
+"""The default sink: standard error. It raises OSError when a line was not written whole; what half
+of it was is ended before the next."""
 
 
 class Note:
@@ -106,9 +113,9 @@ class Journal:
         time = self._clock.now().astimezone(UTC).isoformat(timespec="milliseconds")
         line = msgspec.json.encode({"time": time, "event": name, **fields}) + b"\n"
         try:
-            if self._lost:  # half of a line may stand there: this ends it
+            if self._lost:
                 told = {"time": time, "event": "lines lost", "lines": self._lost}
-                self._write(b"\n" + msgspec.json.encode(told) + b"\n")
+                self._write(msgspec.json.encode(told) + b"\n")
                 self._lost = 0
             self._write(line)
         except OSError:
