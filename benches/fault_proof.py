@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from fault_archives import read_archives
 from fault_calls import Acknowledged, digest
 from xgate.cli.workers import in_order
 from xgate.errors import Fault
@@ -30,11 +31,12 @@ from xgate.messagelog.store import LogStore
 from xgate.sandbox.country import Country, Place
 from xgate.securityserver.log_store import open_log
 from xgate.securityserver.settings import load_settings
+from xgate.trust.asic import container_name
 from xgate.trust.verify import verify_container
 from xgate.wire.rest import read_rest_response, request_hash
 from xgate.wire.soap import read_soap
 
-__all__ = ["Findings", "open_for_reading", "prove"]
+__all__ = ["Findings", "archive_folder", "open_for_reading", "prove"]
 
 
 class Findings:
@@ -51,6 +53,8 @@ class Findings:
         """How many there are in both logs."""
         self.verified = 0
         """From how many a container was made and verified."""
+        self.archived = 0
+        """How many containers the archives of both have."""
 
 
 Chooser = Callable[[str], bool]
@@ -78,7 +82,16 @@ def prove(country: Country, journal: Mapping[str, Acknowledged], most: int, seed
             chosen = log.read(store, partial(_chosen, seed, share))
             _verify(chosen, country.verification, findings)
             log.tell_missing()
+            folder = archive_folder(place)
+            if folder is not None:
+                log.look_into(folder)
     return findings
+
+
+def archive_folder(place: Place) -> Path | None:
+    """Where a server's archives are; None if it makes none."""
+    directory = load_settings(place.settings).messagelog.archive.directory
+    return place.folder / directory if directory else None
 
 
 def open_for_reading(place: Place) -> LogStore:
@@ -133,6 +146,7 @@ class _Log:
         self._octets = octets
         self._seen: Counter[tuple[str, bool]] = Counter()
         self._hashes: dict[str, str] = {}
+        self._names: Counter[str] = Counter()
 
     def read(self, store: LogStore, chosen: Chooser) -> Iterator[_Container]:
         """Look at each record; containers of those that are chosen."""
@@ -140,6 +154,7 @@ class _Log:
             record = logged.record
             key = record.query_id, record.response
             name = self._name(*key)
+            self._names[container_name(*key, logged.id)] += 1
             self._seen[key] += 1
             if self._seen[key] == 2:
                 self._findings.duplicated.append(name)
@@ -162,6 +177,14 @@ class _Log:
             for response in (False, True):
                 if not self._seen[query_id, response]:
                     self._findings.lost.append(self._name(query_id, response))
+
+    def look_into(self, folder: Path) -> None:
+        """After all is read and archived: whether the archives have the same."""
+        archives, whose = read_archives(folder), f"{self._place.name}'s archives"
+        self._findings.archived += archives.containers.total()
+        self._findings.lost += [f"{whose}, {name}" for name in archives.missing(self._names)]
+        self._findings.duplicated += [f"{whose}, {name}" for name in archives.doubled()]
+        self._findings.unverifiable += [f"{whose}, {text}" for text in archives.broken]
 
     def _name(self, query_id: str, response: bool) -> str:
         what = "answer" if response else "request"

@@ -2,7 +2,7 @@
 
 The rule: a fault is begun and cured by one pair of calls, from one table; whatever ends the run,
 what was begun is cured. The country's settings are those that users have, but for where it sends
-its messages (through bad wires), where its log is, and how often it is timestamped.
+its messages (through bad wires), where its log is, and how often it is timestamped and archived.
 """
 
 from __future__ import annotations
@@ -42,6 +42,13 @@ url = "{{base}}/soap"
 allow = ["{CONSUMER.short}"]
 """
 _LOG_FOLDER = "log"
+_ARCHIVE = f"""
+[messagelog.archive]
+directory = "{_LOG_FOLDER}/archive"
+interval-seconds = 1.0
+retry-seconds = 1.0
+max-file-records = 100
+"""
 _CONNECT_SECONDS = 2
 _ANSWER_SECONDS = 2
 
@@ -133,7 +140,7 @@ class Scene:
         changes = {
             f"{peers}{ports.server}\n": f"{peers}{self._peers.port}\n",
             f"http://127.0.0.1:{ports.services}": f"http://127.0.0.1:{self._service.port}",
-            stamping: f"{log}\n{stamping}retry-seconds = 1.0\n",
+            stamping: f"{log}{_ARCHIVE}\n{stamping}retry-seconds = 1.0\n",
         }
         text = place.settings.read_text()
         for old, new in changes.items():
