@@ -1,17 +1,20 @@
 """Ports on loopback that are free on several addresses at once.
 
-The rule: all are held together while they are looked for, so that none is given twice; whoever
-listens later must be quick, for nobody can hold a port for another.
+The rule: drawn by lot from below what the system gives to connections that go out, so that neither
+these nor another search at the same time take them before somebody listens; nobody can hold a port
+for another. All are held together while they are looked for, so that none is given twice.
 """
 
 from __future__ import annotations
 
+import secrets
 import socket
 from collections.abc import Sequence
 
 __all__ = ["find_free_ports"]
 
 _ATTEMPTS = 100
+_RANGE = range(10_000, 32_000)
 
 
 def find_free_ports(count: int, addresses: Sequence[str]) -> list[int]:
@@ -29,14 +32,13 @@ def find_free_ports(count: int, addresses: Sequence[str]) -> list[int]:
 
 def _hold(addresses: Sequence[str], held: list[socket.socket]) -> int:
     for _ in range(_ATTEMPTS):
+        port = secrets.choice(_RANGE)
         socks = [socket.socket() for _ in addresses]
         held += socks
         try:
-            socks[0].bind((addresses[0], 0))
-            port: int = socks[0].getsockname()[1]
-            for sock, address in zip(socks[1:], addresses[1:], strict=True):
+            for sock, address in zip(socks, addresses, strict=True):
                 sock.bind((address, port))
         except OSError:
-            continue  # taken on another of the addresses: try a new one
+            continue  # taken on one of the addresses: draw again
         return port
     raise OSError("no free ports on loopback")
