@@ -36,6 +36,16 @@ def only(lines: list[bytes]) -> dict[str, Any]:
     return value
 
 
+def test_statistics_tell_how_many_batches_there_were_of_each_size(
+    journal: Journal, lines: list[bytes]
+) -> None:
+    journal.statistics(signatures={1: 3, 32: 2}, commits={7: 1})
+    line = only(lines)
+    assert line["event"] == "statistics"
+    assert line["signatures"] == {"1": 3, "32": 2}
+    assert line["commits"] == {"7": 1}
+
+
 def test_an_event_says_when_and_what(journal: Journal, lines: list[bytes]) -> None:
     journal.event("serving", port=80, nothing=None)
     line = only(lines)
