@@ -1,8 +1,9 @@
-"""What catching up costs the messages: ``python timestamping.py [--backlog N] [--json]``.
+"""What timestamping and archiving cost the messages: ``python timestamping.py [--backlog N]``.
 
-The rule: the same load, at a steady pace, three times between two servers that run as users run
-them: with nothing to stamp but itself, with a timestamping service that is away, and while
-the backlog of an outage is caught up. Latency counts from when a request fell due.
+The rule: the same load, at a steady pace, four times between two servers that run as users run
+them: with nothing to stamp but itself, with a timestamping service that is away, while the backlog
+of an outage is caught up, and while that backlog is archived. Latency counts from when a request
+fell due.
 """
 
 from __future__ import annotations
@@ -42,12 +43,17 @@ url = "http://127.0.0.1:{port}"
 allow = ["{client}"]
 """
 _SECTION = "[messagelog.timestamping]\n"
+_ARCHIVE = """
+[messagelog.archive]
+directory = "archive"
+interval-seconds = 1
+"""
 _COMMIT = 256
 _MOST_SECONDS = 120.0
 
 
 async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Three runs in ``folder``, an empty one; latencies in milliseconds, stamps per second."""
+    """Four runs in ``folder``, an empty one; latencies in milliseconds, stamps per second."""
     with _service() as port:
         country = _found(folder, port)
         authority = Authority(country, SystemClock())
@@ -63,6 +69,11 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             async with _servers(country):
                 catching_up = await _load(options, country, authority.away.clear)
                 took = await _until_stamped(country, catching_up.pop("opened"))
+            for place in country.places:
+                place.settings.write_text(place.settings.read_text() + _ARCHIVE)
+            async with _servers(country):
+                archiving = await _load(options, country)
+            archived = [_archived(place) for place in country.places]
             nursery.cancel_scope.cancel()
     return {
         "backlog": max(waiting),
@@ -72,6 +83,8 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         **_named("quiet", quiet),
         **_named("away", away),
         **_named("catching_up", catching_up),
+        "archived": sum(archived),
+        **_named("archiving", archiving),
         **machine(),
         **commit_now(),
     }
@@ -172,6 +185,15 @@ def _unstamped(place: Place) -> int:
     store = SqliteStore(place.messagelog, read_only=True)
     try:
         return store.statistics().unstamped
+    finally:
+        store.close()
+
+
+def _archived(place: Place) -> int:
+    """How many records were archived while the load ran; the servers were stopped after it."""
+    store = SqliteStore(place.messagelog, read_only=True)
+    try:
+        return sum(1 for _ in store.find()) - sum(1 for _ in store.archivable(1 << 62, 1 << 30))
     finally:
         store.close()
 

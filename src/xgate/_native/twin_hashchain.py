@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 STEPS: Final = 1024
-"""How many steps a chain may have; this and the next two are the reference's own bounds."""
+"""How many steps a chain may have; this and the next two are ours (docs/divergences.md)."""
 VALUES: Final = 10_000
 """How many values all steps of a chain may have together."""
 DEPTH: Final = 64
