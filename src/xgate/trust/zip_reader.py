@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from xgate.errors import Fault
@@ -35,6 +36,7 @@ from xgate.trust.zip_records import (
 __all__ = ["ZipReader", "safe_name"]
 
 _PIECE = 1 << 18
+_NAME_SHOWN = 200
 _COMPRESSION_HINTS = 0x0006
 # No name that could lead out of the folder somebody unpacks into, on any system.
 _SAFE_NAME = re.compile(r"(?!/)(?!(.*/)?\.\.?(/|$))[^\\:\x00-\x1f\x7f]{1,500}")
@@ -84,26 +86,28 @@ class ZipReader:
     def content(self, entry: Entry) -> Iterator[bytes]:
         """The octets of a file, in pieces. Nothing of it is proven before the last one.
 
-        :raises Fault: ``invalid_zip``.
+        :raises Fault: ``invalid_zip``; which file, and the octet it begins at.
         """
-        position = self._open(entry)
-        packed = self._packed(position, entry)
-        size, crc = 0, 0
-        for piece in packed if entry.method == STORED else _inflated(packed, entry.size):
-            size += len(piece)
-            if size > entry.size:
+        with _placed(entry):
+            position = self._open(entry)
+            packed = self._packed(position, entry)
+            size, crc = 0, 0
+            for piece in packed if entry.method == STORED else _inflated(packed, entry.size):
+                size += len(piece)
+                if size > entry.size:
+                    refuse("a file does not have the size that is told")
+                crc = zlib.crc32(piece, crc)
+                yield piece
+            if size != entry.size:
                 refuse("a file does not have the size that is told")
-            crc = zlib.crc32(piece, crc)
-            yield piece
-        if size != entry.size:
-            refuse("a file does not have the size that is told")
-        if crc != entry.crc:
-            refuse("it is damaged")
-        self._close(entry, position)
+            if crc != entry.crc:
+                refuse("it is damaged")
+            self._close(entry, position)
 
     def skip(self, entry: Entry) -> None:
         """Pass over a file: only what is told of it is checked. :raises Fault: ``invalid_zip``."""
-        self._close(entry, self._open(entry))
+        with _placed(entry):
+            self._close(entry, self._open(entry))
 
     def finish(self) -> None:
         """Check that the files reach to the directory. :raises Fault: ``invalid_zip``."""
@@ -163,6 +167,16 @@ class ZipReader:
                 self._position += len(form)
                 return
         refuse("its directory tells other sizes than its files")
+
+
+@contextmanager
+def _placed(entry: Entry) -> Iterator[None]:
+    """A file's refusals tell which file it is, and where it begins."""
+    try:
+        yield
+    except Fault as fault:
+        name = entry.name[:_NAME_SHOWN].decode("utf-8", "replace")
+        raise Fault(fault.code, f"{fault.text} ({name!a} at octet {entry.offset})") from fault
 
 
 def _inflated(packed: Iterator[bytes], size: int) -> Iterator[bytes]:
