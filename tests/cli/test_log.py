@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from xgate.messagelog.postgres import PostgresStore
 from xgate.messagelog.sqlite import SqliteStore
+from xgate.testing.postgres import Cluster
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Logged
@@ -239,3 +241,28 @@ def test_verify_many_on_all_processors(
     said = json.loads(xgate("log", "verify", *options).out)
     assert [said[s] for s in ("valid", "invalid", "unstamped", "incomplete")] == [24, 12, 12, 12]
     assert [failure["number"] for failure in said["failures"]] == list(range(4, 60, 5))
+
+
+def test_a_log_in_postgresql_while_a_server_writes_to_it(
+    xgate: Run, logged: Logged, postgres: Cluster, tmp_path: Path, configuration: Path
+) -> None:
+    conninfo = postgres.empty_database()
+    config = tmp_path / "xgate.toml"
+    config.write_text(
+        'server = "XG/COM/1/SS"\n[messagelog]\nuse = "postgres"\n'
+        f'[messagelog.postgres]\nconninfo = "{conninfo}"\n'
+    )
+    with (
+        closing(SqliteStore(logged.path, read_only=True)) as written,
+        closing(PostgresStore(conninfo, connect_seconds=5, answer_seconds=5)) as server,
+    ):
+        for one in written.find():
+            (number,) = server.append([one.record])
+            if one.stamp is not None:
+                server.stamp({number: one.stamp}, {})
+        told = json.loads(xgate("log", "search", "--config", config, "--json").out)
+        assert [row["number"] for row in told["records"]] == [1, 2, 3, 4, 5]
+        assert xgate("log", "show", "1", "--config", config).code == 0
+        assert "5 records" in xgate("log", "stats", "--config", config).out
+        ran = xgate("log", "verify", "--config", config, "--globalconf", configuration)
+        assert "2 valid, 1 invalid, 1 unstamped, 1 incomplete" in ran.out
