@@ -13,6 +13,7 @@ from xgate.clock import SystemClock
 from xgate.net.drain import Drain
 from xgate.net.errors import NetError
 from xgate.securityserver.journal import Journal
+from xgate.securityserver.libraries import libraries_into
 from xgate.securityserver.run import run_server
 from xgate.securityserver.settings import SettingsError, load_settings
 
@@ -33,17 +34,19 @@ def serve(*, config: Path) -> int:
         raise Unusable(str(error)) from None
     clock = SystemClock()
     folder = config.resolve().parent
+    journal = Journal(clock)
     _keep_memory_private()
 
     async def main() -> None:
         drain = Drain()
         async with trio.open_nursery() as nursery:
             await nursery.start(_drain_on_signal, drain, nursery.cancel_scope)
-            await run_server(settings, folder, clock, Journal(clock), drain)
+            await run_server(settings, folder, clock, journal, drain)
             nursery.cancel_scope.cancel()
 
     try:
-        trio.run(main)
+        with libraries_into(journal):
+            trio.run(main)
     except BaseExceptionGroup as group:
         raise _the_first(group) from None
     return 0

@@ -8,6 +8,7 @@ Values from outside are JSON strings, so they cannot forge a line. A line that c
 from __future__ import annotations
 
 import os
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC
@@ -22,18 +23,21 @@ __all__ = ["Journal", "Note", "write_to_stderr"]
 
 
 class _Lines:
-    """Writes to a descriptor past all buffers, which would keep what fails."""
+    """Writes to a descriptor past all buffers, which would keep what fails; from any thread."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        # Reentrant: an error in an object that is thrown away may be told of at any place.
+        self._lock = threading.RLock()
         self._torn = False  # half a line stands there
 
     def __call__(self, line: bytes) -> None:
-        left = memoryview(b"\n" + line if self._torn else line)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
-            self._torn = True
-        self._torn = False
+        with self._lock:
+            left = memoryview(b"\n" + line if self._torn else line)
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+                self._torn = True
+            self._torn = False
 
 
 write_to_stderr: Callable[[bytes], None] = _Lines(2)
@@ -67,7 +71,7 @@ class Note:
 
 
 class Journal:
-    """Writes lines through ``write``; safe to use from the event loop's thread only."""
+    """Writes lines through ``write``, which must bear any thread: libraries speak from theirs."""
 
     def __init__(self, clock: Clock, write: Callable[[bytes], None] = write_to_stderr) -> None:
         """:param write: takes a line with its end; an OSError means that it is lost."""
