@@ -36,14 +36,15 @@ def only(lines: list[bytes]) -> dict[str, Any]:
     return value
 
 
-def test_statistics_tell_how_many_batches_there_were_of_each_size(
+def test_statistics_tell_what_was_counted_since_the_start(
     journal: Journal, lines: list[bytes]
 ) -> None:
-    journal.statistics(signatures={1: 3, 32: 2}, commits={7: 1})
+    journal.statistics({1: 3, 32: 2}, {7: 1}, {"records": 9, "failed": 1})
     line = only(lines)
     assert line["event"] == "statistics"
     assert line["signatures"] == {"1": 3, "32": 2}
     assert line["commits"] == {"7": 1}
+    assert line["audit"] == {"records": 9, "failed": 1}
 
 
 def test_an_event_says_when_and_what(journal: Journal, lines: list[bytes]) -> None:

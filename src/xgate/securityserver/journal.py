@@ -83,12 +83,18 @@ class Journal:
         """One line about the server itself."""
         self._line(name, {key: value for key, value in fields.items() if value is not None})
 
-    def statistics(self, signatures: Mapping[int, int], commits: Mapping[int, int]) -> None:
-        """The sizes of all batches since the start, and how many there were of each.
+    def statistics(
+        self,
+        signatures: Mapping[int, int],
+        commits: Mapping[int, int],
+        audit: Mapping[str, int],
+    ) -> None:
+        """What was counted since the start: the sizes of all batches, how many of each, and more.
 
         :param signatures: messages to a signature. :param commits: records to a commit of the log.
+        :param audit: ``records`` that were proven anew, ``failed`` ones among them.
         """
-        self._line("statistics", {"signatures": signatures, "commits": commits})
+        self._line("statistics", {"signatures": signatures, "commits": commits, "audit": audit})
 
     def exchange(self, note: Note, fault: Fault | None) -> None:
         """The line of an exchange that has ended, well or with a fault."""

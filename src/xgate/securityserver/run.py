@@ -90,7 +90,11 @@ async def run_server(
                 await serving.start(serve_doors, doors, server, drain)
                 journal.event("serving", id=server.id.short, **doors.ports.named())
                 task_status.started(doors.ports)
-            journal.statistics(server.signer.batch_sizes(), server.messagelog.batch_sizes())
+            journal.statistics(
+                server.signer.batch_sizes(),
+                server.messagelog.batch_sizes(),
+                {"records": server.audit.records, "failed": server.audit.failed},
+            )
             journal.event("stopped", id=server.id.short)
             keepers.cancel_scope.cancel()
         await server.peers.aclose()
