@@ -44,5 +44,5 @@ def test_an_error_that_nobody_is_told_of_is_a_line() -> None:
         gc.collect()
     assert sys.unraisablehook is before
     (said,) = map(json.loads, lines)
-    assert said["event"] == "internal error"
+    assert said["event"] == "error ignored"
     assert "RuntimeError: flush failed" in said["trace"]

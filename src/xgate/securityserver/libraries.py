@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,8 +23,12 @@ def libraries_into(journal: Journal) -> Iterator[None]:
     handler, before = _Lines(journal), sys.unraisablehook
 
     def tell(unraisable: sys.UnraisableHookArgs) -> None:
-        error = unraisable.exc_value or unraisable.exc_type()
-        journal.crash(error, unraisable.err_msg or "nobody could be told of this error")
+        trace = "".join(
+            traceback.format_exception(
+                unraisable.exc_type, unraisable.exc_value, unraisable.exc_traceback
+            )
+        )
+        journal.event("error ignored", trace=trace)
 
     logging.getLogger().addHandler(handler)
     sys.unraisablehook = tell
