@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
@@ -22,7 +22,8 @@ from xgate.messagelog import rows
 from xgate.messagelog.postgres_pool import Connection, Pool
 from xgate.messagelog.postgres_tables import MIGRATION_LOCK, SCHEMA, STEPS, TASK_LOCKS
 from xgate.messagelog.record import LoggedRecord, Record, Stamp
-from xgate.messagelog.store import Filters, Grouping, Statistics, Task, Waiting
+from xgate.messagelog.relational import RelationalReader
+from xgate.messagelog.store import Task
 from xgate.trust.linking import Link
 
 __all__ = ["PostgresStore"]
@@ -41,7 +42,7 @@ _NEXT_ROWS = b"FETCH 64 FROM found"  # of a search, without their messages
 _READING_TIME = b"SET LOCAL idle_in_transaction_session_timeout = '1h'"
 
 
-class PostgresStore:
+class PostgresStore(RelationalReader):
     """A ``LogStore`` in the database that ``conninfo`` names (libpq's form)."""
 
     def __init__(
@@ -82,34 +83,9 @@ class PostgresStore:
         again = all(record.key for record in records)
         return self._run(lambda db: work.append(db, records), again=again)
 
-    def unstamped(self, limit: int) -> Sequence[Waiting]:
-        """The oldest records without a timestamp (``LogStore.unstamped``)."""
-        return self._ask(rows.UNSTAMPED, (limit,))
-
     def stamp(self, stamps: Mapping[int, Stamp], documents: Mapping[int, bytes]) -> None:
         """Attach timestamps (``LogStore.stamp``)."""
         self._run(lambda db: work.stamp(db, stamps, documents))
-
-    def find(self, **filters: Unpack[Filters]) -> Iterator[LoggedRecord]:
-        """Records that match (``LogStore.find``)."""
-        return self._records(*rows.select(filters))
-
-    def count_by(self, grouping: Grouping, **filters: Unpack[Filters]) -> Mapping[str, int]:
-        """How many match, by group (``LogStore.count_by``)."""
-        return rows.counts(grouping, self._ask(*rows.count_by(grouping, filters)))
-
-    def statistics(self) -> Statistics:
-        """What there is (``LogStore.statistics``)."""
-        return rows.read_statistics(self._ask(rows.STATISTICS)[0])
-
-    def newest_stamped(self) -> int | None:
-        """See ``LogStore.newest_stamped``."""
-        number: int | None = self._ask(rows.NEWEST_STAMPED)[0][0]
-        return number
-
-    def archivable(self, upto: int, limit: int) -> Iterator[LoggedRecord]:
-        """Stamped records that are not archived (``LogStore.archivable``)."""
-        return self._records(rows.ARCHIVABLE, (upto, limit))
 
     def links(self) -> Mapping[str | None, Link]:
         """The last links of the archives (``LogStore.links``)."""

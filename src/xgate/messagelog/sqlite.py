@@ -15,14 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from xgate.algorithms import SHA512
 from xgate.errors import Fault
 from xgate.messagelog import rows
 from xgate.messagelog.record import LoggedRecord, Record, Stamp
+from xgate.messagelog.relational import RelationalReader
 from xgate.messagelog.sqlite_file import STEPS, connect, make_file, prepare, version_of
-from xgate.messagelog.store import Filters, Grouping, Statistics, Task, Waiting
+from xgate.messagelog.store import Task
 from xgate.trust.linking import Link
 
 __all__ = ["SqliteStore"]
@@ -38,7 +39,7 @@ _CLEANABLE = (
 )
 
 
-class SqliteStore:
+class SqliteStore(RelationalReader):
     """A ``LogStore`` in the file ``path``, made if it does not exist (mode 0600)."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -64,10 +65,6 @@ class SqliteStore:
         with _log_faults(), self._transaction() as db:
             return [_insert(db, record) for record in records]
 
-    def unstamped(self, limit: int) -> Sequence[Waiting]:
-        """The oldest records without a timestamp (``LogStore.unstamped``)."""
-        return self._ask(rows.UNSTAMPED, (limit,))
-
     def stamp(self, stamps: Mapping[int, Stamp], documents: Mapping[int, bytes]) -> None:
         """Attach timestamps (``LogStore.stamp``)."""
         tokens: dict[tuple[bytes, bytes | None], int] = {}
@@ -84,27 +81,6 @@ class SqliteStore:
                 )
                 if number in documents:
                     _replace_signature(db, number, documents[number])
-
-    def find(self, **filters: Unpack[Filters]) -> Iterator[LoggedRecord]:
-        """Records that match (``LogStore.find``)."""
-        return self._records(*rows.select(filters))
-
-    def count_by(self, grouping: Grouping, **filters: Unpack[Filters]) -> Mapping[str, int]:
-        """How many match, by group (``LogStore.count_by``)."""
-        return rows.counts(grouping, self._ask(*rows.count_by(grouping, filters)))
-
-    def statistics(self) -> Statistics:
-        """What there is (``LogStore.statistics``)."""
-        return rows.read_statistics(self._ask(rows.STATISTICS)[0])
-
-    def newest_stamped(self) -> int | None:
-        """See ``LogStore.newest_stamped``."""
-        number: int | None = self._ask(rows.NEWEST_STAMPED)[0][0]
-        return number
-
-    def archivable(self, upto: int, limit: int) -> Iterator[LoggedRecord]:
-        """Stamped records that are not archived (``LogStore.archivable``)."""
-        return self._records(rows.ARCHIVABLE, (upto, limit))
 
     def links(self) -> Mapping[str | None, Link]:
         """The last links of the archives (``LogStore.links``)."""
