@@ -31,6 +31,7 @@ from xgate.sandbox.desk import Desk
 from xgate.sandbox.lines import Lines
 from xgate.sandbox.messages import multipart_related, soap_request
 from xgate.sandbox.pair import run_in_process, serve_surroundings
+from xgate.sandbox.peer import Peer
 from xgate.testing.pki import Credential, make_ca
 from xgate.trust.verify import ContainerProof, verify_container
 from xgate.wire.faults import read_soap_fault
@@ -140,6 +141,21 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
 def caller(running: Running) -> Iterator[Caller]:
     with closing(Caller(running)) as caller:
         yield caller
+
+
+@pytest.fixture(scope="module")
+def peer(caller: Caller) -> Peer:
+    """A security server with the consumer's real keys that sends whatever it is told to."""
+    return Peer(caller.country, caller.country.consumer, SystemClock())
+
+
+@pytest.fixture
+async def nothing_left(caller: Caller) -> AsyncIterator[None]:
+    """Nothing is logged of what was refused, and the next message is served."""
+    yield
+    assert caller.counts("hostile") == [0, 0]
+    reply = await caller.rest("POST", "/echo", body=b"still here")
+    assert (reply.status, reply.body) == (200, b"still here")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ client and this message (pipeline 7, 16 trap 7; signature 6).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -31,22 +31,9 @@ if TYPE_CHECKING:
 
 FAILED = "server.serverproxy.service_failed."
 VERIFY = "server.serverproxy.signature_verification."
+pytestmark = pytest.mark.usefixtures("nothing_left")
 PATH = f"/r1/{PROVIDER.url}/echo/x"
 DAY = timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def peer(caller: Caller) -> Peer:
-    return Peer(caller.country, caller.country.consumer, SystemClock())
-
-
-@pytest.fixture(autouse=True)
-async def nothing_left(caller: Caller) -> AsyncIterator[None]:
-    """Nothing is logged of what was refused, and the next message is served."""
-    yield
-    assert caller.counts("hostile") == [0, 0]
-    reply = await caller.rest("POST", "/echo", body=b"still here")
-    assert (reply.status, reply.body) == (200, b"still here")
 
 
 def soap(**changes: str | ClientId) -> bytes:
