@@ -153,7 +153,7 @@ def peer(caller: Caller) -> Peer:
 def nothing_left(caller: Caller) -> Iterator[None]:
     """Nothing is logged of what was refused, and the next message is served.
 
-    No coroutine: pytest-trio runs only those that a test takes as an argument.
+    No coroutine, as ``served_on``.
     """
     yield
     assert caller.counts("hostile") == [0, 0]
@@ -168,10 +168,13 @@ def calling() -> Callable[[Running], Caller]:
 
 
 @pytest.fixture
-async def served_on(caller: Caller) -> AsyncIterator[None]:
-    """Whatever the test did, the next exchange is a good one."""
+def served_on(caller: Caller) -> Iterator[None]:
+    """Whatever the test did, the next exchange is a good one.
+
+    No coroutine: pytest-trio runs only those that a test takes as an argument.
+    """
     yield
-    reply = await caller.rest("POST", "/echo", body=b"still here")
+    reply = trio.run(partial(caller.rest, "POST", "/echo", body=b"still here"))
     assert (reply.status, reply.body) == (200, b"still here")
     assert caller.counts(reply.id) == [2, 2]
 
