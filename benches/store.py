@@ -12,12 +12,13 @@ import argparse
 import base64
 import json
 import secrets
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,9 @@ def _sqlite(folder: Path, keys: RecordKeys) -> Iterator[Opened]:
     store = SqliteStore(path)
 
     def size() -> int:
-        return int(store._writer.execute("PRAGMA page_count").fetchone()[0]) * 4096  # noqa: SLF001  no other way to know it without the write-ahead log
+        # A reader of its own: what is in the write-ahead log counts, what it has over does not.
+        with closing(sqlite3.connect(path)) as db:
+            return int(db.execute("PRAGMA page_count").fetchone()[0]) * 4096
 
     try:
         yield SealedStore(store, keys), size
