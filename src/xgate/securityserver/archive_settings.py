@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from xgate.messagelog.archive import Grouping
+from xgate.securityserver.section import Section
 
 __all__ = ["ArchiveEncryptionSettings", "ArchiveSettings", "BucketSettings"]
 
@@ -18,11 +19,7 @@ _Count = Annotated[int, msgspec.Meta(ge=1)]
 _DAY = 86_400
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    pass
-
-
-class ArchiveEncryptionSettings(_Section, frozen=True):
+class ArchiveEncryptionSettings(Section, frozen=True):
     """OpenPGP encryption and signing of archives; on when ``signing-key`` names a file.
 
     :param signing_key: this server's secret key, as ``gpg --export-secret-keys`` writes it.
@@ -40,7 +37,7 @@ class ArchiveEncryptionSettings(_Section, frozen=True):
     member_keys: str = ""
 
 
-class BucketSettings(_Section, frozen=True):
+class BucketSettings(Section, frozen=True):
     """An S3-compatible store that archives go to; on when ``endpoint`` is given.
 
     :param endpoint: ``https://host[:port]``. :param prefix: of the objects' names.
@@ -56,7 +53,7 @@ class BucketSettings(_Section, frozen=True):
     timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
 
 
-class ArchiveSettings(_Section, frozen=True):
+class ArchiveSettings(Section, frozen=True):
     """Archives of the message log.
 
     :param directory: where archives are made, and kept if there is no bucket; empty: no archiving,

@@ -11,18 +11,17 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 
 from xgate.errors import Fault
 from xgate.globalconf.tsas import TsaOrder
 from xgate.ids import ClientId, ServerId
-from xgate.securityserver.archive_settings import (
-    ArchiveEncryptionSettings,
-    ArchiveSettings,
-    BucketSettings,
-)
+from xgate.securityserver.archive_settings import ArchiveSettings
+from xgate.securityserver.conf_settings import GlobalconfSettings
+from xgate.securityserver.keys_settings import KeysSettings
+from xgate.securityserver.section import Section, SettingsError
 
 __all__ = [
     "AllowSettings",
@@ -48,15 +47,7 @@ __all__ = [
 ]
 
 
-class SettingsError(Exception):
-    """The settings file cannot be used; the text names the place, the cause and the mend."""
-
-
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    pass
-
-
-class ListenSettings(_Section, frozen=True):
+class ListenSettings(Section, frozen=True):
     """Where this server listens; port 0 takes a free one, None leaves a listener out."""
 
     client_host: str = "0.0.0.0"  # noqa: S104  the reference's default bind
@@ -68,7 +59,7 @@ class ListenSettings(_Section, frozen=True):
     ocsp_port: int | None = 5577
 
 
-class PeerSettings(_Section, frozen=True):
+class PeerSettings(Section, frozen=True):
     """How other security servers are reached.
 
     :param keep_alive: reuse connections where the peer allows it, and allow it to peers.
@@ -80,39 +71,18 @@ class PeerSettings(_Section, frozen=True):
     ocsp_port: int = 5577
     connect_timeout: float = 30.0
     keep_alive: bool = True
-    hosts: dict[str, str] = {}
+    hosts: dict[str, str] = msgspec.field(default_factory=dict)
     min_client_version: str = ""
 
 
-class GlobalconfSettings(_Section, frozen=True):
-    """Where the global configuration comes from.
-
-    :param use: ``published``: an anchor and a copy of what the source publishes; ``disk``: the
-        reference client's own folder; ``http``: an anchor, downloaded from its source.
-    """
-
-    use: Literal["published", "disk", "http"] = "http"
-    anchor: str = "configuration-anchor.xml"
-    directory: str = "globalconf"
-    refresh_seconds: float = 60.0
-
-
-class KeysSettings(_Section, frozen=True):
-    """The key store, and where its PIN is read from (one of the two)."""
-
-    store: str = "keys.xgate"
-    pin_file: str = ""
-    pin_env: str = ""
-
-
-class TlsSettings(_Section, frozen=True):
+class TlsSettings(Section, frozen=True):
     """This server's certificate towards information systems (PEM); empty: one is made at start."""
 
     certificate: str = ""
     key: str = ""
 
 
-class TimestampSettings(_Section, frozen=True):
+class TimestampSettings(Section, frozen=True):
     """Timestamping of logged messages (messagelog 3).
 
     :param mode: ``batch``: many records share a token, at each interval; ``each``: every record is
@@ -139,7 +109,7 @@ class TimestampSettings(_Section, frozen=True):
     answer_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 60.0
 
 
-class AuditSettings(_Section, frozen=True):
+class AuditSettings(Section, frozen=True):
     """How stored evidence is verified anew in the background.
 
     :param interval_seconds: between two samples; 0: never.
@@ -150,13 +120,13 @@ class AuditSettings(_Section, frozen=True):
     sample: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
 
 
-class SqliteSettings(_Section, frozen=True):
+class SqliteSettings(Section, frozen=True):
     """The log in one file."""
 
     path: str = "messagelog.sqlite"
 
 
-class PostgresSettings(_Section, frozen=True):
+class PostgresSettings(Section, frozen=True):
     """The log in PostgreSQL.
 
     :param conninfo: as libpq takes it, ``host=... dbname=... user=... passfile=...``.
@@ -169,14 +139,14 @@ class PostgresSettings(_Section, frozen=True):
     answer_seconds: Annotated[float, msgspec.Meta(ge=1)] = 10.0
 
 
-class BodySettings(_Section, frozen=True):
+class BodySettings(Section, frozen=True):
     """Whether bodies of messages to and from one subsystem's services are logged."""
 
     subsystem: str
     log: bool
 
 
-class EncryptionSettings(_Section, frozen=True):
+class EncryptionSettings(Section, frozen=True):
     """Encryption of logged bodies: files of at least 32 random octets and mode 0600, by key id.
 
     :param current: the id of the key for new records; empty: they are not encrypted. The other
@@ -184,10 +154,10 @@ class EncryptionSettings(_Section, frozen=True):
     """
 
     current: str = ""
-    keys: dict[str, str] = {}
+    keys: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class MessagelogSettings(_Section, frozen=True):
+class MessagelogSettings(Section, frozen=True):
     """Where and how messages are logged.
 
     :param use: ``sqlite``, ``postgres`` or the name of another package's store, which gets
@@ -200,7 +170,7 @@ class MessagelogSettings(_Section, frozen=True):
     use: str = "sqlite"
     sqlite: SqliteSettings = SqliteSettings()
     postgres: PostgresSettings = PostgresSettings()
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
     body_logging: bool = True
     bodies: tuple[BodySettings, ...] = ()
     max_body_bytes: Annotated[int, msgspec.Meta(ge=0, le=512 << 20)] = 10 << 20
@@ -211,7 +181,7 @@ class MessagelogSettings(_Section, frozen=True):
     audit: AuditSettings = AuditSettings()
 
 
-class LimitSettings(_Section, frozen=True):
+class LimitSettings(Section, frozen=True):
     """What one message, one connection and one peer may take."""
 
     soap_bytes: int = 10 << 20
@@ -222,7 +192,7 @@ class LimitSettings(_Section, frozen=True):
     drain_seconds: float = 20.0
 
 
-class AllowSettings(_Section, frozen=True):
+class AllowSettings(Section, frozen=True):
     """One right. ``subject`` is a client, ``group:INST/CODE`` or ``local:CODE``."""
 
     subject: str
@@ -230,7 +200,7 @@ class AllowSettings(_Section, frozen=True):
     path: str = "**"
 
 
-class ServiceSettings(_Section, frozen=True):
+class ServiceSettings(Section, frozen=True):
     """One service of a client."""
 
     code: str
@@ -243,14 +213,14 @@ class ServiceSettings(_Section, frozen=True):
     allow: tuple[str | AllowSettings, ...] = ()
 
 
-class GroupSettings(_Section, frozen=True):
+class GroupSettings(Section, frozen=True):
     """A local group of a client."""
 
     code: str
     members: tuple[str, ...] = ()
 
 
-class ClientSettings(_Section, frozen=True):
+class ClientSettings(Section, frozen=True):
     """A member or subsystem registered on this server."""
 
     id: str
@@ -260,7 +230,7 @@ class ClientSettings(_Section, frozen=True):
     group: tuple[GroupSettings, ...] = ()
 
 
-class Settings(_Section, frozen=True):
+class Settings(Section, frozen=True):
     """The whole file. ``folder`` is where it lies; it is not a key of the file."""
 
     server: str
@@ -327,34 +297,21 @@ def _explain(text: str, table: dict[str, Any]) -> str:
     return f"{where}unknown key '{match['name']}'; {hint}"
 
 
-def _section_at(place: str) -> type[msgspec.Struct] | None:
-    section: type[msgspec.Struct] = Settings
+def _section_at(place: str) -> type[Section] | None:
+    section: type[Section] = Settings
     for name in _INDEX.sub("", place).split("."):
-        if not name:
-            continue
-        section = _SECTIONS.get((section, name), section)
+        if name:
+            section = _sections_in(section).get(name, section)
     return section
 
 
-_SECTIONS: dict[tuple[type[msgspec.Struct], str], type[msgspec.Struct]] = {
-    (Settings, "listen"): ListenSettings,
-    (Settings, "peers"): PeerSettings,
-    (Settings, "globalconf"): GlobalconfSettings,
-    (Settings, "keys"): KeysSettings,
-    (Settings, "tls"): TlsSettings,
-    (Settings, "messagelog"): MessagelogSettings,
-    (MessagelogSettings, "sqlite"): SqliteSettings,
-    (MessagelogSettings, "postgres"): PostgresSettings,
-    (MessagelogSettings, "bodies"): BodySettings,
-    (MessagelogSettings, "encryption"): EncryptionSettings,
-    (MessagelogSettings, "timestamping"): TimestampSettings,
-    (MessagelogSettings, "archive"): ArchiveSettings,
-    (ArchiveSettings, "encryption"): ArchiveEncryptionSettings,
-    (ArchiveSettings, "bucket"): BucketSettings,
-    (MessagelogSettings, "audit"): AuditSettings,
-    (Settings, "limits"): LimitSettings,
-    (Settings, "client"): ClientSettings,
-    (ClientSettings, "service"): ServiceSettings,
-    (ClientSettings, "group"): GroupSettings,
-    (ServiceSettings, "allow"): AllowSettings,
-}
+def _sections_in(section: type[Section]) -> dict[str, type[Section]]:
+    """The sections below one, by their key, whether there is one of a kind or a list of them."""
+    found = {}
+    names = zip(section.__struct_fields__, section.__struct_encode_fields__, strict=True)
+    hints = get_type_hints(section)
+    for field, key in names:
+        for kind in (hints[field], *get_args(hints[field])):
+            if isinstance(kind, type) and issubclass(kind, Section):
+                found[key] = kind
+    return found

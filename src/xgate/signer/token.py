@@ -6,15 +6,39 @@ A token never gives a private key away, and never puts a PIN or a key into an er
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
 import msgspec
 
 from xgate.algorithms import SignatureAlgorithm
 from xgate.errors import Fault
 
-__all__ = ["SignJob", "SigningToken", "TokenKey"]
+__all__ = [
+    "KeyKind",
+    "ManagedToken",
+    "SignJob",
+    "SigningToken",
+    "TokenCertificate",
+    "TokenKey",
+    "TokenState",
+    "TokenStatus",
+]
+
+KeyKind = Literal["rsa", "ecdsa"]
+"""What a new key is."""
+
+TokenStatus = Literal[
+    "ok",
+    "pin-locked",
+    "pin-incorrect",
+    "pin-invalid",
+    "pin-expired",
+    "pin-count-low",
+    "pin-final-try",
+    "not-initialized",
+]
+"""What a token says of itself (signer 4); the first that holds, in the reference's priority."""
 
 
 class TokenKey(msgspec.Struct, frozen=True):
@@ -55,3 +79,66 @@ class SigningToken(Protocol):
 
     def sign(self, jobs: Sequence[SignJob]) -> Sequence[bytes | Fault]:
         """Sign each: Fault ``key_not_found``, ``unsupported_sign_algorithm`` or ``cannot_sign``."""
+
+
+class TokenState(msgspec.Struct, frozen=True):
+    """What a token is like at this moment.
+
+    :param name: for people. :param type: ``softToken``, or the name of the module's section.
+    :param available: it is there. :param active: it is logged in.
+    :param info: what the token tells about itself, for people (signer 4, "Token info map").
+    """
+
+    name: str
+    type: str
+    status: TokenStatus
+    available: bool
+    active: bool
+    read_only: bool = False
+    batch_signing: bool = True
+    info: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class TokenCertificate(msgspec.Struct, frozen=True):
+    """A certificate that lies on the token itself, beside the key of this id."""
+
+    key_id: str
+    der: bytes
+
+
+class ManagedToken(SigningToken, Protocol):
+    """A token whose keys can be made and removed, and that people log in to.
+
+    Duties: as of ``SigningToken``; every method is one blocking call and may be called from any
+    thread. A wrong PIN is tried once and never again by itself. What is not there or not logged in
+    refuses by ``token_not_available`` or ``token_not_active``.
+    """
+
+    def state(self) -> TokenState:
+        """What the token is like now; never raises for a token that has vanished."""
+
+    def login(self, pin: str) -> None:
+        """Log in; a token that is logged in stays so.
+
+        :raises Fault: ``pin_incorrect``, ``login_failed``, ``token_not_available``,
+            ``token_not_initialized``.
+        """
+
+    def logout(self) -> None:
+        """Log out; keys cannot sign from now on. :raises Fault: ``logout_failed``."""
+
+    def generate(self, kind: KeyKind, label: str) -> TokenKey:
+        """Make a key pair on the token, durable when this returns.
+
+        :raises Fault: ``failed_to_generate_private_key``, ``token_readonly``,
+            ``token_not_active``.
+        """
+
+    def delete(self, key_id: str) -> None:
+        """Remove a key pair, and the certificates that lie beside it.
+
+        :raises Fault: ``key_not_found``, ``token_readonly``, ``token_not_active``.
+        """
+
+    def certificates(self) -> Sequence[TokenCertificate]:
+        """The certificates that lie on the token."""
