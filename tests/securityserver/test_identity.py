@@ -41,14 +41,23 @@ def world(country: Country, clock: FakeClock) -> Cell[World]:
 
 
 def identity(
-    country: Country, world: Cell[World], clock: FakeClock, *, ocsp: bool = True
+    country: Country,
+    world: Cell[World],
+    clock: FakeClock,
+    *,
+    ocsp: bool = True,
+    ring: Cell[Keyring] | None = None,
 ) -> PeerIdentity:
     auth = country.consumer.auth
     cache = OcspCache()
     if ocsp:
         cache.put(auth.certificate, Peer(country, country.consumer, clock).ocsp())
-    ring = Keyring((), (AuthKey(auth.certificate, auth.key),))
-    return PeerIdentity(world, ring, cache, clock)
+    return PeerIdentity(world, ring or Cell(own_ring(country)), cache, clock)
+
+
+def own_ring(country: Country) -> Keyring:
+    auth = country.consumer.auth
+    return Keyring((), (AuthKey(auth.certificate, auth.key),))
 
 
 def test_contexts_live_as_long_as_what_they_are_made_of(
@@ -61,6 +70,22 @@ def test_contexts_live_as_long_as_what_they_are_made_of(
     world.set(World(conf, world.value.serverconf))
     assert ours.server_context(world.value) is not first
     assert ours.client_context(world.value) is called
+
+
+def test_the_key_of_the_ring_of_now_is_shown(
+    country: Country, world: Cell[World], clock: FakeClock
+) -> None:
+    ring = Cell(Keyring((), ()))
+    ours = identity(country, world, clock, ring=ring)
+    with pytest.raises(Fault, match="no authentication key"):
+        ours.client_context(world.value)
+    ring.set(own_ring(country))
+    first = ours.client_context(world.value)
+    ring.set(own_ring(country))
+    assert ours.client_context(world.value) is first, "the same key, read once more"
+    ring.set(Keyring((), ()))
+    with pytest.raises(Fault, match="no authentication key"):
+        ours.client_context(world.value)
 
 
 def test_only_registered_certificates_are_accepted(

@@ -33,7 +33,9 @@ _YEARS = 20
 class PeerIdentity:
     """The TLS contexts towards other security servers."""
 
-    def __init__(self, world: Cell[World], ring: Keyring, ocsp: OcspCache, clock: Clock) -> None:
+    def __init__(
+        self, world: Cell[World], ring: Cell[Keyring], ocsp: OcspCache, clock: Clock
+    ) -> None:
         self._world = world
         self._ring = ring
         self._ocsp = ocsp
@@ -47,25 +49,31 @@ class PeerIdentity:
         :raises Fault: ``ssl_authentication_failed`` without a usable authentication key.
         """
         key = self._key(world)
-        if self._client is None or self._client[0] is not key:
+        if self._client is None or not _same(self._client[0], key):
             self._client = (key, peer_client_context(_identity(key)))
         return self._client[1]
 
     def server_context(self, world: World) -> TlsContext:
         """For peers that call; errors as ``client_context``."""
         key, conf = self._key(world), world.globalconf
-        if self._server is None or self._server[0] is not key or self._server[1] is not conf:
+        known = self._server
+        if known is None or not _same(known[0], key) or known[1] is not conf:
             authorities = [ca.certificate.der for ca in conf.all_cas()]
             context = peer_server_context(_identity(key), self._is_registered, authorities)
-            self._server = (key, conf, context)
-        return self._server[2]
+            known = self._server = (key, conf, context)
+        return known[2]
 
     def _key(self, world: World) -> AuthKey:
         server, now = world.serverconf.server, self._clock.now()
-        return choose_auth_key(self._ring, server, world.globalconf, self._ocsp, now)[0]
+        return choose_auth_key(self._ring.value, server, world.globalconf, self._ocsp, now)[0]
 
     def _is_registered(self, der: bytes) -> bool:
         return self._world.value.globalconf.knows_auth_certificate(der)
+
+
+def _same(one: AuthKey, other: AuthKey) -> bool:
+    """By the certificate: a ring that was read anew holds the same keys as other objects."""
+    return one.certificate.der == other.certificate.der
 
 
 def _identity(key: AuthKey) -> TlsIdentity:

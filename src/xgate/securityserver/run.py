@@ -37,6 +37,7 @@ from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.services import Services
 from xgate.securityserver.settings import KeysSettings, Settings, SettingsError
 from xgate.securityserver.stamping import Stamping, post_to
+from xgate.signer.holder import KeyHolder, LocalKeys
 from xgate.signer.keyring import Keyring, read_keyring
 from xgate.signer.ocsp_cache import OcspCache
 from xgate.signer.signer import Signer
@@ -64,7 +65,7 @@ async def run_server(
     :raises NetError: a port cannot be had.
     """
     serverconf = read_serverconf(settings, folder)
-    ring = _open_keys(settings.keys, folder)
+    signer = LocalKeys(Cell(_open_keys(settings.keys, folder)), Signer(clock))
     loader = open_loader(settings.globalconf, folder, clock.now, settings.peers.hosts)
     conf = await trio.to_thread.run_sync(loader.begin)
     world = Cell(World(conf, serverconf))
@@ -76,7 +77,16 @@ async def run_server(
         archiver = open_archiver(settings.messagelog.archive, folder, store, clock, journal)
         envelope = PlainEnvelope() if archiver is None else archiver.envelope
         server = _assemble(
-            settings, folder, clock, journal, world, ring, log, loader, stamping.stamp_now, envelope
+            settings,
+            folder,
+            clock,
+            journal,
+            world,
+            signer,
+            log,
+            loader,
+            stamping.stamp_now,
+            envelope,
         )
         doors = await open_doors(settings.listen)
         opened.callback(doors.close)
@@ -124,7 +134,7 @@ def _assemble(
     clock: Clock,
     journal: Journal,
     world: Cell[World],
-    ring: Keyring,
+    signer: KeyHolder,
     log: MessageLog,
     loader: Loader,
     stamp_now: Callable[[Waiting], Awaitable[None]],
@@ -132,15 +142,14 @@ def _assemble(
 ) -> SecurityServer:
     ocsp = OcspCache()
     internal = load_internal_identity(settings.tls, folder, clock.now())
-    identity = PeerIdentity(world, ring, ocsp, clock)
+    identity = PeerIdentity(world, signer.ring, ocsp, clock)
     return SecurityServer(
         settings=settings,
         clock=clock,
         journal=journal,
         world=world,
-        ring=ring,
         ocsp=ocsp,
-        signer=Signer(clock),
+        signer=signer,
         messagelog=log,
         identity=identity,
         peers=Peers(settings.peers, ocsp, identity.client_context, clock.monotonic),
@@ -163,7 +172,13 @@ def _start_keepers(
         keep_globalconf, world, loader.load, settings.globalconf.refresh_seconds, journal.event
     )
     keepers.start_soon(
-        keep_ocsp, server.ring.certificates, world, server.ocsp, server.clock, post, journal.event
+        keep_ocsp,
+        lambda: server.ring.certificates(),
+        world,
+        server.ocsp,
+        server.clock,
+        post,
+        journal.event,
     )
     keepers.start_soon(stamping.keep)
     audit = settings.messagelog.audit

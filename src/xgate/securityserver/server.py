@@ -27,9 +27,10 @@ from xgate.securityserver.journal import Journal
 from xgate.securityserver.peers import Peers
 from xgate.securityserver.services import Services
 from xgate.securityserver.settings import Settings
+from xgate.signer.holder import KeyHolder
 from xgate.signer.keyring import AuthKey, Keyring, choose_auth_key, choose_sign_key
 from xgate.signer.ocsp_cache import OcspCache
-from xgate.signer.signer import Signer, SigningContext
+from xgate.signer.signer import SigningContext
 
 __all__ = ["SecurityServer", "new_token", "new_uuid"]
 
@@ -48,9 +49,8 @@ class SecurityServer:
         clock: Clock,
         journal: Journal,
         world: Cell[World],
-        ring: Keyring,
         ocsp: OcspCache,
-        signer: Signer,
+        signer: KeyHolder,
         messagelog: MessageLog,
         peers: Peers,
         services: Services,
@@ -71,7 +71,6 @@ class SecurityServer:
         self.clock = clock
         self.journal = journal
         self.world = world
-        self.ring = ring
         self.ocsp = ocsp
         self.signer = signer
         self.messagelog = messagelog
@@ -89,6 +88,11 @@ class SecurityServer:
     def id(self) -> ServerId:
         """The identifier of this server."""
         return self.world.value.serverconf.server
+
+    @property
+    def ring(self) -> Keyring:
+        """The keys that are usable now."""
+        return self.signer.ring.value
 
     def open_spool(self) -> Spool:
         """A place for one body, in memory while small."""
