@@ -78,8 +78,33 @@ def _services() -> str:
             _service("closed", "{base}/soap/tell", 'disabled = ""', "SOAP"),
             _service("down", "http://127.0.0.1:1/", kind="SOAP"),
             _service("late", "{base}/soap/slow", "timeout-seconds = 0.2", "SOAP"),
+            *_described(),
         )
     )
+
+
+def _described() -> Iterator[str]:
+    """Services with descriptions; of ``people`` callers may only have ``GET /people/*``."""
+    for code, document in (
+        ("people", "people.yaml"),
+        ("people2", "people"),
+        ("old", "old.yaml"),
+        ("odd", "list.json"),
+        ("lost", "nowhere.yaml"),
+    ):
+        narrow = f'allow = [{{subject = "{CONSUMER.short}", method = "GET", path = "/people/*"}}]'
+        more = (
+            f'{narrow}\nendpoints = ["GET /people/*", "POST /people"]' if code == "people" else ""
+        )
+        described = f'description = "{{base}}/documents/{document}"\n{more}'
+        yield _service(code, "{base}/rest", described)
+    for code, document in (
+        ("tellWsdl", "tell.wsdl"),
+        ("brokenWsdl", "broken.wsdl"),
+        ("movedWsdl", "moved.wsdl"),
+    ):
+        described = f'version = "v2"\ndescription = "{{base}}/documents/{document}"'
+        yield _service(code, "{base}/soap/tell", described, "SOAP")
 
 
 TENANTS = (

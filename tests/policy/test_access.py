@@ -9,7 +9,7 @@ import pytest
 from xgate.errors import Fault
 from xgate.globalconf.shared import GlobalGroup
 from xgate.ids import ClientId, GlobalGroupId, LocalGroupId, ServerId, ServiceId, Subject
-from xgate.policy.access import Endpoint, check_access
+from xgate.policy.access import Endpoint, check_access, find_rights
 from xgate.policy.world import World
 from xgate.serverconf.model import Client, Protocol, Right, ServerConf, Service
 from xgate.testing.authority import Authority
@@ -232,3 +232,12 @@ def test_a_path_that_leads_out_of_the_service_is_refused_whatever_the_rights(pat
 @pytest.mark.parametrize("path", ["/%", "/%zz", "/%ff", '/"'])
 def test_a_path_that_cannot_be_decoded_is_refused_whatever_the_rights(path: str) -> None:
     assert ask(world(Right(CLIENT, "people")), endpoint=("GET", path)) == "internal_error"
+
+
+def test_the_rights_of_a_client_are_found_by_service_and_subject() -> None:
+    mine = Right(CLIENT, "people", "GET", "/pets/*")
+    through_a_group = Right(GlobalGroupId("XG", "friends"), "people")
+    known = world(mine, through_a_group, Right(MEMBER, "people"), Right(CLIENT, "random"))
+    provider = known.serverconf.clients[PROVIDER]
+    assert list(find_rights(known, provider, "people", CLIENT)) == [mine, through_a_group]
+    assert list(find_rights(known, provider, "other", CLIENT)) == []

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from xgate.errors import Fault
-from xgate.securityserver.aside import read_aside
+from xgate.securityserver.aside import read_aside, work_aside
 
 SMALL, LARGE = b"x" * 100, b"x" * (300 * 1024)
 
@@ -49,3 +49,7 @@ async def test_slow_reading_holds_up_no_other_task_and_no_other_thread() -> None
             await trio.to_thread.run_sync(event.wait, 30)
         assert await read_aside(SMALL, len) == len(SMALL)
         go.set()
+
+
+async def test_work_is_done_beside_the_loop_however_small() -> None:
+    assert await work_aside(threading.get_ident) != threading.get_ident()

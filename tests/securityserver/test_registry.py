@@ -10,7 +10,7 @@ import pytest
 from xgate.ids import ClientId, GlobalGroupId, LocalGroupId, ServiceId
 from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.settings import Settings, SettingsError
-from xgate.serverconf.model import Authentication, Protocol, Right, ServerConf
+from xgate.serverconf.model import Authentication, Endpoint, Protocol, Right, ServerConf
 
 PROVIDER = ClientId("DEV", "GOV", "1", "reg")
 
@@ -82,3 +82,28 @@ def test_a_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
     (tmp_path / "is.pem").write_text("hello")
     with pytest.raises(SettingsError, match=r"certificate is\.pem"):
         conf({"certificates": ["is.pem"]}, tmp_path)
+
+
+def test_a_service_is_described_by_a_document_and_its_endpoints() -> None:
+    more = {"description": "https://h/api.yaml", "endpoints": ["GET /people/*", "* /pets/**"]}
+    found = conf(service(**more)).find_service(ServiceId(PROVIDER, "people"))
+    assert found is not None
+    assert found.description == "https://h/api.yaml"
+    assert found.endpoints == (Endpoint("GET", "/people/*"), Endpoint("*", "/pets/**"))
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"code": "listMethods"}, "the code listMethods is reserved"),
+        ({"description": "file:///etc/passwd"}, "description = 'file:///etc/passwd' is not http"),
+        ({"endpoints": ["/people"]}, "the endpoint '/people' is not METHOD /path"),
+        ({"endpoints": ["FETCH /people"]}, "the endpoint 'FETCH /people' is not METHOD /path"),
+        ({"endpoints": ["GET people"]}, "the endpoint 'GET people' is not METHOD /path"),
+        ({"type": "SOAP", "endpoints": ["GET /a"]}, "SOAP services have no endpoints"),
+    ],
+)
+def test_a_description_that_cannot_be_used_is_refused(more: dict[str, object], text: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        conf(service(**more))
+    assert text in str(refused.value)

@@ -26,3 +26,9 @@ def test_only_a_right_without_conditions_covers_the_whole_service() -> None:
     assert Right(SUB, "x").whole_service
     assert not Right(SUB, "x", method="GET").whole_service
     assert not Right(SUB, "x", path="/a").whole_service
+
+
+def test_a_rest_service_with_a_description_is_an_openapi_one() -> None:
+    plain = Service(ServiceId(SUB, "y"), Protocol.REST, "http://h/")
+    described = Service(ServiceId(SUB, "y"), Protocol.REST, "http://h/", description="http://h/o")
+    assert [s.kind for s in (SERVICE, plain, described)] == ["WSDL", "REST", "OPENAPI3"]

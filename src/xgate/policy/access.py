@@ -8,7 +8,7 @@ way round (pipeline 8, rest-protocol 8).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from xgate.errors import Fault
 from xgate.ids import ClientId, GlobalGroupId, LocalGroupId, ServiceId
@@ -16,7 +16,7 @@ from xgate.policy.world import World
 from xgate.serverconf.model import Client, Protocol, Right, Service
 from xgate.wire.rest_path import decode_service_path, endpoint_matches
 
-__all__ = ["Endpoint", "check_access"]
+__all__ = ["Endpoint", "check_access", "find_rights"]
 
 Endpoint = tuple[str, str]
 """Verb and raw service path of a REST request."""
@@ -36,16 +36,20 @@ def check_access(
     _check_protocol(found, Protocol.SOAP if endpoint is None else Protocol.REST)
     provider = world.serverconf.clients[service.client]
     matches = _matcher(endpoint)
-    if not any(
-        right.service_code == service.service_code
-        and matches(right)
-        and _covers(world, provider, right, client)
-        for right in provider.rights
-    ):
+    if not any(map(matches, find_rights(world, provider, service.service_code, client))):
         raise Fault("access_denied", f"Request is not allowed: {service}")
     if found.disabled is not None:
         raise Fault("service_disabled", f"Service {service} is disabled: {found.disabled}")
     return found
+
+
+def find_rights(
+    world: World, provider: Client, service_code: str, client: ClientId
+) -> Iterator[Right]:
+    """The rights that ``client`` holds at a service of ``provider``, in the order they are kept."""
+    for right in provider.rights:
+        if right.service_code == service_code and _covers(world, provider, right, client):
+            yield right
 
 
 def _check_protocol(service: Service, spoken: Protocol) -> None:

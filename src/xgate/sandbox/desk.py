@@ -2,7 +2,7 @@
 
 ``/rest/...`` behaves as REST services do: it echoes, or answers with the status that the request
 header ``X-Answer-With`` asks for. ``/soap/NAME`` answers as a SOAP service that is well, odd or
-broken in the way that NAME says.
+broken in the way that NAME says. ``/documents/NAME`` hands out descriptions of services.
 
 The rule: everything is real HTTP; what is wrong with an answer is wrong in its octets.
 """
@@ -44,6 +44,9 @@ class Desk:
         path, _, query = exchange.target.partition("?")
         if path.startswith("/soap/"):
             await _answer_soap(exchange, path.removeprefix("/soap/"), bytes(body))
+        elif path.startswith("/documents/"):
+            status, kind, document = _DOCUMENTS.get(path.removeprefix("/documents/"), _NO_DOCUMENT)
+            await exchange.respond(status, [("Content-Type", kind)], document)
         elif path.endswith("/wait"):
             self.waiting.set()
             await self.gate.wait()
@@ -147,3 +150,33 @@ def _open(kind: str, body: bytes) -> tuple[bytes, _Attachments]:
         elif isinstance(event, PartData):
             parts[-1] = (parts[-1][0], parts[-1][1] + bytes(event.data))
     return parts[0][1], parts[1:]
+
+
+_WSDL = b"""<?xml version="1.0" encoding="UTF-8"?>
+<wsdl:definitions xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/"
+    xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/"
+    xmlns:soap12="http://schemas.xmlsoap.org/wsdl/soap12/"><!-- written by hand -->
+  <wsdl:service name="tell">
+    <wsdl:port name="one"><soap:address location="http://10.0.0.7/secret"/></wsdl:port>
+    <wsdl:port name="two"><soap12:address location="http://10.0.0.7/other"/></wsdl:port>
+  </wsdl:service>
+</wsdl:definitions>
+"""
+_YAML = b"""openapi: "3.0.1"  # a text
+info: {title: People, version: 2026-01-31}
+servers:
+  - url: http://10.0.0.7:8000/secret/base
+  - url: https://{host}/{base}
+paths: {/people: &people {get: {}}, /persons: *people}
+"""
+_JSON = b'{"openapi":"3.1.0","servers":[{"url":"http://10.0.0.7/secret"}],"paths":{}}'
+_NO_DOCUMENT = 404, "text/plain", b"no such document"
+_DOCUMENTS = {
+    "tell.wsdl": (200, "text/xml", _WSDL),
+    "broken.wsdl": (200, "text/xml", _WSDL[:-10]),
+    "moved.wsdl": (302, "text/xml", _WSDL),
+    "people.yaml": (200, "application/x-yaml", _YAML),
+    "people": (200, "application/json; charset=utf-8", _JSON),
+    "old.yaml": (200, "text/plain", b"openapi: 3.0\n"),
+    "list.json": (200, "text/plain", b"[]"),
+}

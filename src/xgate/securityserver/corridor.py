@@ -11,6 +11,7 @@ from typing import Literal
 from xgate.errors import CLIENT, CLIENT_PROXY, SERVER_PROXY, Fault
 from xgate.net.errors import HttpError, NetError
 from xgate.net.server import Exchange
+from xgate.securityserver.client_list import asks_for_clients, list_clients
 from xgate.securityserver.client_proxy import relay
 from xgate.securityserver.downloads import hand_out
 from xgate.securityserver.intake import is_rest, target_of
@@ -41,6 +42,9 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
             server.world.value.globalconf.check_valid(server.clock.now())
             form = "plain"
             await hand_out(target, exchange, server, note)
+        elif asks_for_clients(exchange, target):
+            server.world.value.globalconf.check_valid(server.clock.now())
+            await list_clients(target, exchange, server, note)
         else:
             form = "REST" if is_rest(exchange) else "SOAP"
             await relay(exchange, form == "REST", server, note)

@@ -27,8 +27,18 @@ from xgate.securityserver.settings import (
     Settings,
     SettingsError,
 )
-from xgate.serverconf.model import Authentication, Client, Protocol, Right, ServerConf, Service
+from xgate.serverconf.model import (
+    Authentication,
+    Client,
+    Endpoint,
+    Protocol,
+    Right,
+    ServerConf,
+    Service,
+)
 from xgate.trust.certificate import Certificate
+from xgate.wire.method_list import METASERVICES
+from xgate.wire.rest import VERBS
 
 __all__ = ["read_serverconf"]
 
@@ -71,10 +81,15 @@ def _read_client(section: ClientSettings, folder: Path) -> Client:
 
 def _read_service(client: ClientId, entry: ServiceSettings) -> Service:
     identifier = ServiceId(client, entry.code, entry.version)
-    if urlsplit(entry.url).scheme not in ("http", "https") or not urlsplit(entry.url).hostname:
-        raise SettingsError(f"service {identifier.short}: url = {entry.url!r} is not http(s)://...")
+    if entry.code in METASERVICES:
+        raise SettingsError(f"service {identifier.short}: the code {entry.code} is reserved")
+    _check_url(identifier, "url", entry.url)
+    if entry.description:
+        _check_url(identifier, "description", entry.description)
     if entry.type == "REST" and entry.version is not None:
         raise SettingsError(f"service {identifier.short}: REST services have no version")
+    if entry.type == "SOAP" and entry.endpoints:
+        raise SettingsError(f"service {identifier.short}: SOAP services have no endpoints")
     return Service(
         id=identifier,
         protocol=Protocol(entry.type),
@@ -82,7 +97,23 @@ def _read_service(client: ClientId, entry: ServiceSettings) -> Service:
         timeout=entry.timeout_seconds,
         verify_tls=entry.verify_tls,
         disabled=entry.disabled,
+        description=entry.description,
+        endpoints=tuple(_read_endpoint(identifier, text) for text in entry.endpoints),
     )
+
+
+def _check_url(service: ServiceId, key: str, url: str) -> None:
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise SettingsError(f"service {service.short}: {key} = {url!r} is not http(s)://...")
+
+
+def _read_endpoint(service: ServiceId, text: str) -> Endpoint:
+    method, _, path = text.partition(" ")
+    if not path.startswith(("/", "**")) or not (method == "*" or method.upper() in VERBS):
+        raise SettingsError(
+            f"service {service.short}: the endpoint {text!r} is not METHOD /path, as in 'GET /a/*'"
+        )
+    return Endpoint(method.upper(), path)
 
 
 def _read_rights(entry: ServiceSettings) -> Iterable[Right]:

@@ -8,6 +8,7 @@ on it is the last part of it.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -22,6 +23,7 @@ from xgate.policy.world import World
 from xgate.securityserver.aside import read_aside
 from xgate.securityserver.journal import Note
 from xgate.securityserver.logged import log_message
+from xgate.securityserver.metaservices import answer_itself, find_metaservice
 from xgate.securityserver.receive import Received, receive_message
 from xgate.securityserver.reply import Reply
 from xgate.securityserver.send import Sent
@@ -33,7 +35,7 @@ from xgate.trust.certificate import Certificate
 from xgate.trust.ocsp import OcspResponse
 from xgate.trust.path import verify_auth_chain
 from xgate.trust.verify import verify_message
-from xgate.wire.message import Request, check_path, endpoint
+from xgate.wire.message import Answer, Request, check_path, endpoint
 from xgate.wire.rest import read_rest_request
 from xgate.wire.soap import SoapMessage, read_soap
 from xgate.wire.transport import MessageReader, TransportHead, check_method, read_request_head
@@ -59,7 +61,7 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
         await _receive(exchange, head, received, arrival)
         request, context = arrival.request, arrival.context
         check_path(request)
-        service = check_access(world, request.client, request.service, endpoint(request))
+        answer_by = _choose(world, request)
         evidence = received.evidence
         with faults_under("signature_verification"):
             proven = verify_message(
@@ -79,12 +81,29 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
         await log(request, parts, evidence, stamp_by=stamp_by(world.globalconf, proven.ocsp))
         sent = Sent(server.open_spool if head.protocol == "REST" else None)
         kept.callback(sent.close)
-        answer = await call_service(request, head, received, service, sent, reply, server)
+        answer = await answer_by(request, head, received, sent, reply, server)
         server.messagelog.check_can_log()
         signed = await server.signer.sign(context, sent.seal)
         until = stamp_by(world.globalconf, [OcspResponse.load(context.ocsp)])
         await log(answer, sent.parts, signed, stamp_by=until)
         await reply.finish(signed)
+
+
+_Answering = Callable[
+    [Request, TransportHead, Received, Sent, Reply, SecurityServer], Awaitable[Answer]
+]
+
+
+def _choose(world: World, request: Request) -> _Answering:
+    """Who answers: this server itself, or the service, if the client may call it.
+
+    :raises Fault: as ``check_access``.
+    """
+    meta = find_metaservice(request)
+    if meta is not None:
+        return partial(answer_itself, meta, world)
+    service = check_access(world, request.client, request.service, endpoint(request))
+    return partial(call_service, service)
 
 
 class _Arrival:

@@ -7,19 +7,16 @@ comes in, sealed as it passes. REST errors of the service are its answer; SOAP o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
-from urllib.parse import urlsplit
 
 from xgate.errors import SERVICE_FAILED, Fault, faults_under
 from xgate.net.client import ClientConnection, ResponseHead
-from xgate.net.errors import ConnectError, HttpError, NetError, UnknownHostError
 from xgate.securityserver.aside import read_aside
 from xgate.securityserver.receive import Received
 from xgate.securityserver.reply import Reply
 from xgate.securityserver.send import PartSender, Sent
 from xgate.securityserver.server import SecurityServer
+from xgate.securityserver.service_link import connected, target_of_url
 from xgate.securityserver.soap_body import SoapBody
 from xgate.serverconf.model import Service
 from xgate.wire.attachments import SoapBodyReader, SoapBodyWriter
@@ -36,10 +33,10 @@ _NO_ENTITY = frozenset({204, 205, 304})
 
 
 async def call_service(
+    service: Service,
     request: Request,
     head: TransportHead,
     received: Received,
-    service: Service,
     sent: Sent,
     reply: Reply,
     server: SecurityServer,
@@ -65,7 +62,7 @@ async def _call_rest(
 ) -> RestResponse:
     await reply.begin("REST", "")
     url = service_address(service.url, request)
-    async with _connected(url, service, server) as connection:
+    async with connected(url, service, server) as connection:
         await _send_rest(connection, url, request, received)
         answer = await connection.receive_head()
         parts = received.seal.parts
@@ -89,7 +86,7 @@ async def _send_rest(
 ) -> None:
     size = received.parts[0].spool.size if received.parts else None
     headers = service_headers(request, size)
-    target = _target(url)
+    target = target_of_url(url)
     if not carries_body(request):
         await connection.request(request.verb, target, headers)
         return
@@ -118,7 +115,7 @@ async def _call_soap(
     server: SecurityServer,
 ) -> SoapMessage:
     with faults_under(SERVICE_FAILED):
-        async with _connected(service.url, service, server) as connection:
+        async with connected(service.url, service, server) as connection:
             await _send_soap(connection, service, head, received)
             answer = await connection.receive_head()
             content_type = _check_answer(answer)
@@ -146,7 +143,7 @@ async def _send_soap(
     ]
     part = received.head
     message = writer.head(part.content_type, part.headers, part.octets)
-    await connection.start("POST", _target(service.url), headers, message)
+    await connection.start("POST", target_of_url(service.url), headers, message)
     for kept in received.parts:
         await connection.send(writer.part_begin(kept.begin.content_type, kept.begin.headers))
         for chunk in kept.spool.chunks():
@@ -170,48 +167,3 @@ async def _read_answer(part: Head) -> SoapMessage:
     if isinstance(found, Fault):
         raise found
     return found
-
-
-@asynccontextmanager
-async def _connected(
-    url: str, service: Service, server: SecurityServer
-) -> AsyncIterator[ClientConnection]:
-    """A connection to the service, for one call; what the network does to it becomes a Fault."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    try:
-        connection = await server.services.open(
-            parts.hostname or "", parts.port or (443 if secure else 80), secure, service.timeout
-        )
-        try:
-            connection.timeout = service.timeout
-            if secure and service.verify_tls:
-                _check_pinned(connection.stream.peer_chain, service, server)
-            yield connection
-        except BaseException:
-            await server.services.drop(connection)
-            raise
-        await server.services.give_back(connection)
-    except UnknownHostError as error:
-        raise Fault("unknown_host", str(error)) from error
-    except ConnectError as error:
-        raise Fault("network_error", str(error)) from error
-    except (NetError, HttpError) as error:
-        raise Fault("io_error", str(error)) from error
-
-
-def _check_pinned(chain: tuple[bytes, ...], service: Service, server: SecurityServer) -> None:
-    """An https service shows a certificate that is listed for its client, octet for octet."""
-    client = server.world.value.serverconf.clients[service.id.client]
-    if not client.certificates:
-        raise Fault("ssl_authentication_failed", f"Client '{client.id}' has no IS certificates")
-    if not chain or chain[0] not in client.certificates:
-        raise Fault("ssl_authentication_failed", "IS certificate is not trusted")
-
-
-def _target(url: str) -> str:
-    """Path and query as written; nothing is decoded or dropped (rest-protocol trap 5)."""
-    rest = url.split("://", 1)[1]
-    cut = next((i for i, char in enumerate(rest) if char in "/?"), len(rest))
-    target = rest[cut:].partition("#")[0]
-    return target if target.startswith("/") else "/" + target

@@ -201,7 +201,11 @@ class AllowSettings(Section, frozen=True):
 
 
 class ServiceSettings(Section, frozen=True):
-    """One service of a client."""
+    """One service of a client.
+
+    :param description: URL of its WSDL or, for a REST service, OpenAPI 3 document (JSON or YAML).
+    :param endpoints: what a REST service tells callers of: ``"GET /people/*"``, ``"* /pets/**"``.
+    """
 
     code: str
     url: str
@@ -210,6 +214,8 @@ class ServiceSettings(Section, frozen=True):
     timeout_seconds: float = 60.0
     verify_tls: bool = True
     disabled: str | None = None
+    description: str = ""
+    endpoints: tuple[str, ...] = ()
     allow: tuple[str | AllowSettings, ...] = ()
 
 

@@ -14,7 +14,16 @@ import msgspec
 
 from xgate.ids import ClientId, ServerId, ServiceId, Subject
 
-__all__ = ["Authentication", "Client", "Protocol", "Right", "ServerConf", "Service"]
+__all__ = [
+    "Authentication",
+    "Client",
+    "Endpoint",
+    "Protocol",
+    "Right",
+    "ServerConf",
+    "Service",
+    "ServiceKind",
+]
 
 
 class Authentication(StrEnum):
@@ -32,6 +41,21 @@ class Protocol(StrEnum):
     REST = "REST"
 
 
+class ServiceKind(StrEnum):
+    """By what a service is described: its WSDL, nothing, or an OpenAPI 3 document."""
+
+    WSDL = "WSDL"
+    REST = "REST"
+    OPENAPI3 = "OPENAPI3"
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """A method and a path pattern of a REST service, as access rights use them (rest 8)."""
+
+    method: str
+    path: str
+
+
 class Service(msgspec.Struct, frozen=True):
     """A service of one of our clients and where it really lives.
 
@@ -39,6 +63,9 @@ class Service(msgspec.Struct, frozen=True):
     :param timeout: seconds to connect, and to wait between octets of the answer.
     :param verify_tls: an https service must show a certificate listed for its client.
     :param disabled: the notice for callers when the service is switched off; None: it is on.
+    :param description: URL of its WSDL or OpenAPI document, fetched when somebody asks; empty: it
+        has none.
+    :param endpoints: of a REST service, those that it tells callers of.
     """
 
     id: ServiceId
@@ -47,6 +74,15 @@ class Service(msgspec.Struct, frozen=True):
     timeout: float = 60.0
     verify_tls: bool = True
     disabled: str | None = None
+    description: str = ""
+    endpoints: tuple[Endpoint, ...] = ()
+
+    @property
+    def kind(self) -> ServiceKind:
+        """By what it is described: a REST service with a document is an OpenAPI one."""
+        if self.protocol is Protocol.SOAP:
+            return ServiceKind.WSDL
+        return ServiceKind.OPENAPI3 if self.description else ServiceKind.REST
 
 
 class Right(msgspec.Struct, frozen=True):

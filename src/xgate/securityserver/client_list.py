@@ -1,0 +1,62 @@
+"""``GET /listClients``: everybody in an instance, told to whoever reaches the client ports.
+
+The rule: what the shared parameters list, in their order, members without subsystems too; there is
+no access control, as everything in it is published anyway (metaservices 1).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from xgate.errors import Fault
+from xgate.net.server import Exchange
+from xgate.securityserver.aside import work_aside
+from xgate.securityserver.journal import Note
+from xgate.securityserver.server import SecurityServer
+from xgate.wire.client_list import (
+    CLIENT_LIST_PATH,
+    ListedClient,
+    wants_json,
+    write_client_list_json,
+    write_client_list_xml,
+)
+from xgate.wire.target import Target
+
+__all__ = ["asks_for_clients", "list_clients"]
+
+_MOST_FIELDS = 100
+
+
+def asks_for_clients(exchange: Exchange, target: Target) -> bool:
+    """Whether a request of an information system is this one."""
+    return exchange.method == "GET" and target.path == CLIENT_LIST_PATH
+
+
+async def list_clients(
+    target: Target, exchange: Exchange, server: SecurityServer, note: Note
+) -> None:
+    """Answer it.
+
+    :raises Fault: ``internal_error`` for an unknown instance or an ``Accept`` that cannot be read.
+    """
+    note.protocol = "listClients"
+    conf = server.world.value.globalconf
+    instance = _instance(target) or conf.own
+    json = wants_json(", ".join(v for n, v in exchange.headers if n.lower() == "accept"))
+
+    def write() -> bytes:
+        members = conf.members(instance)
+        listed = (ListedClient(m.id, m.member_name, m.subsystem_name) for m in members)
+        return write_client_list_json(listed) if json else write_client_list_xml(listed)
+
+    octets = await work_aside(write)
+    kind = "application/json; charset=utf-8" if json else "text/xml; charset=UTF-8"
+    await exchange.respond(200, [("Content-Type", kind)], octets)
+
+
+def _instance(target: Target) -> str:
+    try:
+        fields = parse_qsl(target.query or "", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Fault("internal_error", "There are too many parameters") from None
+    return dict(reversed(fields)).get("xRoadInstance", "").strip()

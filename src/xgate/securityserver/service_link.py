@@ -1,0 +1,67 @@
+"""A connection to a provider's information system, by the address that is set for a service.
+
+The rule: an https service shows a certificate that is listed for its client, octet for octet,
+unless that is switched off; what the network does becomes a Fault (pipeline 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from xgate.errors import Fault
+from xgate.net.client import ClientConnection
+from xgate.net.errors import ConnectError, HttpError, NetError, UnknownHostError
+from xgate.securityserver.server import SecurityServer
+from xgate.serverconf.model import Service
+
+__all__ = ["connected", "target_of_url"]
+
+
+@asynccontextmanager
+async def connected(
+    url: str, service: Service, server: SecurityServer
+) -> AsyncIterator[ClientConnection]:
+    """A connection to where ``url`` leads, for one call by the rules of ``service``.
+
+    :raises Fault: ``unknown_host``, ``network_error``, ``io_error``, ``ssl_authentication_failed``.
+    """
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    try:
+        connection = await server.services.open(
+            parts.hostname or "", parts.port or (443 if secure else 80), secure, service.timeout
+        )
+        try:
+            connection.timeout = service.timeout
+            if secure and service.verify_tls:
+                _check_pinned(connection.stream.peer_chain, service, server)
+            yield connection
+        except BaseException:
+            await server.services.drop(connection)
+            raise
+        await server.services.give_back(connection)
+    except UnknownHostError as error:
+        raise Fault("unknown_host", str(error)) from error
+    except ConnectError as error:
+        raise Fault("network_error", str(error)) from error
+    except (NetError, HttpError) as error:
+        raise Fault("io_error", str(error)) from error
+
+
+def _check_pinned(chain: tuple[bytes, ...], service: Service, server: SecurityServer) -> None:
+    """An https service shows a certificate that is listed for its client, octet for octet."""
+    client = server.world.value.serverconf.clients[service.id.client]
+    if not client.certificates:
+        raise Fault("ssl_authentication_failed", f"Client '{client.id}' has no IS certificates")
+    if not chain or chain[0] not in client.certificates:
+        raise Fault("ssl_authentication_failed", "IS certificate is not trusted")
+
+
+def target_of_url(url: str) -> str:
+    """Path and query as written; nothing is decoded or dropped (rest-protocol trap 5)."""
+    rest = url.split("://", 1)[1]
+    cut = next((i for i, char in enumerate(rest) if char in "/?"), len(rest))
+    target = rest[cut:].partition("#")[0]
+    return target if target.startswith("/") else "/" + target

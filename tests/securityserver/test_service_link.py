@@ -1,0 +1,45 @@
+"""Where a service's address leads, and what the network does on the way."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from xgate.errors import Fault
+from xgate.ids import ServiceId
+from xgate.net.context import service_context
+from xgate.sandbox.places import PROVIDER
+from xgate.securityserver.server import SecurityServer
+from xgate.securityserver.service_link import connected, target_of_url
+from xgate.securityserver.services import Services
+from xgate.serverconf.model import Protocol, Service
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("http://h", "/"),
+        ("http://h:1/a/../b?c=%2F&", "/a/../b?c=%2F&"),
+        ("https://h?x", "/?x"),
+        ("https://h/a?#fragment", "/a?"),
+        ("http://h//a", "//a"),
+    ],
+)
+def test_path_and_query_travel_as_they_are_written(url: str, target: str) -> None:
+    assert target_of_url(url) == target
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("http://nobody.invalid/", "unknown_host"), ("http://127.0.0.1:1/", "network_error")],
+)
+async def test_what_the_network_does_has_a_code(url: str, code: str) -> None:
+    services = Services(service_context(None), lambda: 0.0)
+    server = cast("SecurityServer", SimpleNamespace(services=services))
+    service = Service(ServiceId(PROVIDER, "svc"), Protocol.REST, url, timeout=5.0)
+    with pytest.raises(Fault) as refused:
+        async with connected(url, service, server):
+            pytest.fail("there is nobody to be connected to")
+    assert refused.value.code == code
