@@ -18,7 +18,7 @@ from xgate.globalconf.disk import read_disk
 from xgate.globalconf.generate import register_server
 from xgate.globalconf.optional import Settings
 from xgate.globalconf.private import PrivateParameters
-from xgate.globalconf.shared import SharedParameters, read_shared
+from xgate.globalconf.shared import SecurityServer, SharedParameters, read_shared
 from xgate.ids import ClientId, GlobalGroupId, ServerId, parse_client
 from xgate.trust.anchors import Trust
 from xgate.trust.certificate import Certificate
@@ -305,6 +305,40 @@ def test_the_hash_is_that_of_the_own_version(own: Instance, ca: bytes) -> None:
         assert conf.auth_hash(subject) == auth_certificate_hash(ca, version)
     assert auth_certificate_hash(ca, 2).hex() == subject.sha1
     assert auth_certificate_hash(ca, 3) == subject.sha256
+
+
+@pytest.mark.parametrize(("own_version", "foreign_version"), [(6, 2), (2, 6), (2, 2), (6, 6)])
+def test_a_partner_registers_by_the_hash_of_its_own_version(
+    own: Instance, country: SharedParameters, ca: bytes, own_version: int, foreign_version: int
+) -> None:
+    subject = Certificate.load(ca)
+    member, here = ClientId("YY", "COM", "1"), ClientId("XX", "COM", "9")
+
+    def conf(*, listed_as: int, also_own: bool = False) -> GlobalConf:
+        hashes = (auth_certificate_hash(ca, listed_as),)
+        partner = msgspec.structs.replace(
+            neighbour(country), servers=(SecurityServer(member, "S", "a", hashes),)
+        )
+        shared = own.shared
+        assert shared is not None
+        if also_own:
+            mine = SecurityServer(here, "S", "b", (auth_certificate_hash(ca, own_version),))
+            shared = msgspec.structs.replace(shared, servers=(*shared.servers, mine))
+        first = msgspec.structs.replace(own, shared=shared, version=own_version)
+        second = Instance("YY", partner, version=foreign_version)
+        return GlobalConf("XX", {"XX": first, "YY": second})
+
+    right = conf(listed_as=foreign_version)
+    assert right.knows_auth_certificate(ca)
+    assert right.auth_certificate_matches(subject, member)
+    assert right.server_by_auth_hash(subject) == ServerId(member, "S")
+    wrong = conf(listed_as=6 if foreign_version == 2 else 2)
+    assert not wrong.knows_auth_certificate(ca)
+    assert not wrong.auth_certificate_matches(subject, member)
+    assert wrong.server_by_auth_hash(subject) is None
+    both = conf(listed_as=foreign_version, also_own=True)
+    assert both.server_by_auth_hash(subject) == ServerId(here, "S")
+    assert both.auth_certificate_matches(subject, member)
 
 
 def test_settings_come_from_the_own_instance(own: Instance, country: SharedParameters) -> None:

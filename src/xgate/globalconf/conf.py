@@ -2,8 +2,8 @@
 
 The rule: one value holds every instance and never changes; what is fresher is a new value. An
 instance that is not known is an error, never an empty answer that could pass for a fact (globalconf
-8, federation 4). The hash of an authentication certificate is taken by the algorithm of the own
-instance's version, and the own instance wins where two claim the same.
+8, federation 4). The hash of an authentication certificate is taken by the algorithm of the file
+that lists it (federation, trap 4), and the own instance wins where two claim the same.
 """
 
 from __future__ import annotations
@@ -81,9 +81,13 @@ class GlobalConf:
         }
         indexes = self._index.values()
         self._by_auth_hash = {
-            value: server for index in indexes for value, server in index.by_auth_hash.items()
+            value: server
+            for name, index in self._index.items()
+            for value, server in index.by_auth_hash.items()
+            if len(value) == _hash_size(self.instances[name].version)
         }
         self._auth_hashes = frozenset(self._by_auth_hash)
+        self._hash_versions = _hash_versions(self.instances, own)
         self._cas = tuple(ca for index in reversed(indexes) for ca in index.cas)
         self._ocsp_certificates = tuple(c for ca in self._cas for c in ca.ocsp_certificates)
         self._tsa_certificates = tuple(c for index in indexes for c in index.tsa_certificates)
@@ -208,23 +212,28 @@ class GlobalConf:
 
     # authentication certificates
 
-    def auth_hash(self, certificate: Certificate) -> bytes:
-        """The hash by which an authentication certificate is registered (own version)."""
-        return auth_certificate_hash(certificate.der, self.version)
+    def auth_hash(self, certificate: Certificate, instance: str | None = None) -> bytes:
+        """The hash by which an instance, by default the own, registers a certificate."""
+        known = self.instances.get(instance or self.own, self._own)
+        return auth_certificate_hash(certificate.der, known.version)
 
     def server_by_auth_hash(self, certificate: Certificate) -> ServerId | None:
-        """The server, of any instance, that registered this certificate."""
-        server = self._by_auth_hash.get(self.auth_hash(certificate))
+        """The server that registered this certificate: of our own instance if one did, else of any.
+
+        Whoever is about to trust that server asks ``auth_certificate_matches``: any instance may
+        list any hash.
+        """
+        server = self._find_by_auth(certificate.der)
         return None if server is None else server.id
 
     def auth_certificate_matches(self, certificate: Certificate, client: ClientId) -> bool:
-        """Whether a server of ``client`` registered this certificate."""
-        value = self.auth_hash(certificate)
+        """Whether a server of ``client``, in its own instance, registered this certificate."""
+        value = self.auth_hash(certificate, client.instance)
         return any(value in server.auth_cert_hashes for server in self.servers_of(client))
 
     def knows_auth_certificate(self, der: bytes) -> bool:
         """Whether any server of any instance registered this certificate (the TLS handshake)."""
-        return auth_certificate_hash(der, self.version) in self._by_auth_hash
+        return self._find_by_auth(der) is not None
 
     def known_auth_hashes(self) -> frozenset[bytes]:
         """The hashes of all registered authentication certificates."""
@@ -338,6 +347,13 @@ class GlobalConf:
             raise Fault("internal_error", f"Shared params for instance {instance} not found")
         return index
 
+    def _find_by_auth(self, der: bytes) -> SecurityServer | None:
+        for version in self._hash_versions:
+            found = self._by_auth_hash.get(auth_certificate_hash(der, version))
+            if found is not None:
+                return found
+        return None
+
     def _own_first(self) -> Iterable[SharedIndex]:
         return reversed(self._index.values())
 
@@ -355,6 +371,17 @@ def auth_certificate_hash(der: bytes, version: int) -> bytes:
     """How a certificate is registered: by SHA-1 in version 2, by SHA-256 from version 3."""
     digest = hashlib.sha1 if version <= 2 else hashlib.sha256
     return digest(der).digest()
+
+
+def _hash_size(version: int) -> int:
+    """How many octets ``auth_certificate_hash`` has; a listed hash of another size is none."""
+    return 20 if version <= 2 else 32
+
+
+def _hash_versions(instances: Mapping[str, Instance], own: str) -> tuple[int, ...]:
+    """One version for each algorithm in use, the own instance's first."""
+    versions = [instance.version for instance in reversed(_last(instances, own).values())]
+    return tuple({_hash_size(version): version for version in versions}.values())
 
 
 def _last(instances: Mapping[str, _T], own: str) -> dict[str, _T]:
