@@ -17,7 +17,7 @@ from xgate.sandbox.places import CONSUMER, PROVIDER
 from xgate.securityserver import corridor
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.server import SecurityServer
-from xgate.securityserver.settings import PeerSettings
+from xgate.securityserver.settings import FaultSettings, PeerSettings
 from xgate.testing.clock import FakeClock
 from xgate.wire.faults import read_soap_fault, write_soap_fault
 from xgate.wire.fields import find_header
@@ -31,13 +31,19 @@ RAW = write_soap_fault(Fault("Server.ServerProxy.AccessDenied", "old words", det
 class Edge:
     """One side's edge, with a journey that does as it is told, and the lines it logs."""
 
-    def __init__(self, serve: Serve, monkeypatch: pytest.MonkeyPatch, side: str) -> None:
+    def __init__(
+        self,
+        serve: Serve,
+        monkeypatch: pytest.MonkeyPatch,
+        side: str,
+        faults: FaultSettings | None = None,
+    ) -> None:
         self.lines: list[dict[str, Any]] = []
         journal = Journal(FakeClock(), lambda line: self.lines.append(json.loads(line)))
         parts = {
             "clock": FakeClock(),
             "journal": journal,
-            "settings": SimpleNamespace(peers=PeerSettings()),
+            "settings": SimpleNamespace(peers=PeerSettings(), faults=faults or FaultSettings()),
         }
         self._server = cast("SecurityServer", SimpleNamespace(**parts))
         self._serve = serve
@@ -142,3 +148,35 @@ async def test_a_bad_target_is_the_front_servers_own_400(client: Edge) -> None:
     assert answer.status == 400
     assert find_header(answer.headers, "x-road-error") is None
     assert client.lines[0]["code"] == "bad_request"
+
+
+async def test_codes_leave_in_the_old_spelling_on_demand(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edge = Edge(serve, monkeypatch, "client", FaultSettings(to_callers="old"))
+    rest = await edge.ask(Fault("unknown_member", "no"))
+    soap = await edge.ask(Fault("unknown_member", "no"), "/")
+    old = "Server.ClientProxy.UnknownMember"
+    assert (rest.status, find_header(rest.headers, "x-road-error")) == (500, old)
+    assert (json.loads(rest.body)["type"], read_soap_fault(soap.body).code) == (old, old)
+    assert {line["code"] for line in edge.lines} == {"server.clientproxy.unknown_member"}
+    relayed = await edge.ask(read_soap_fault(write_soap_fault(Fault("server.x_y", "theirs"))), "/")
+    assert read_soap_fault(relayed.body).code == "server.x_y"
+
+
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [
+        ("7.7.1", "Server.ServerProxy.AccessDenied"),
+        ("7.8.0-SNAPSHOT", "server.serverproxy.access_denied"),
+        ("7.8.0", "server.serverproxy.access_denied"),
+        ("8.0.0", "server.serverproxy.access_denied"),
+        ("none", "server.serverproxy.access_denied"),
+    ],
+)
+async def test_a_peer_is_refused_in_the_spelling_of_its_version_on_demand(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, version: str, code: str
+) -> None:
+    edge = Edge(serve, monkeypatch, "server", FaultSettings(to_peers="theirs"))
+    answer = await edge.ask(Fault("access_denied", "no"), **{"x-proxy-version": version})
+    assert read_soap_fault(answer.body).code == code

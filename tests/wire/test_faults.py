@@ -16,6 +16,7 @@ from xgate.wire.faults import (
     find_soap_fault,
     read_soap_fault,
     rest_status,
+    spelled_as_before,
     write_rest_error,
     write_soap_fault,
 )
@@ -206,3 +207,12 @@ def test_garbage_meets_only_faults(pieces: list[str]) -> None:
         find_soap_fault(envelope("".join(pieces)).encode())
     except Fault as fault:
         assert fault.code == "invalid_soap"  # noqa: PT017 - garbage may also be a fault
+
+
+def test_our_own_codes_can_be_spelled_as_before() -> None:
+    ours = Fault("server.clientproxy.service_failed.io_error", "text", detail="id")
+    before = spelled_as_before(ours)
+    assert before.code == "Server.ClientProxy.ServiceFailed.IOError"
+    assert (before.text, before.detail) == ("text", "id")
+    relayed = read_soap_fault(write_soap_fault(ours))
+    assert spelled_as_before(relayed) is relayed

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from xgate.errors import Fault
-from xgate.wire.proxy_version import PROXY_VERSION, check_version
+from xgate.wire.proxy_version import PROXY_VERSION, check_version, speaks_old_codes
 
 IN_ORDER = [
     "6.26.3",
@@ -49,3 +49,12 @@ def test_ours_satisfies_estonia_and_finland() -> None:
 def test_what_is_no_version_can_not_be_compared(version: str) -> None:
     with pytest.raises(Fault, match="internal_error"):
         check_version(version, "7.6.0")
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [("7.7.1", True), ("6.26.3", True), ("7.8.0-SNAPSHOT", False), ("7.8.0", False), (None, False)],
+)
+def test_who_speaks_the_old_codes(version: str | None, old: bool) -> None:
+    assert speaks_old_codes(version) is old
+    assert not speaks_old_codes("seven")

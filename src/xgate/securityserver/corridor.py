@@ -20,7 +20,13 @@ from xgate.securityserver.reply import Reply
 from xgate.securityserver.server import SecurityServer, new_token, new_uuid
 from xgate.securityserver.server_proxy import serve
 from xgate.wire.download import NotHandedOut, is_download
-from xgate.wire.faults import rest_status, write_rest_error, write_soap_fault
+from xgate.wire.faults import (
+    rest_status,
+    spelled_as_before,
+    write_rest_error,
+    write_soap_fault,
+)
+from xgate.wire.proxy_version import speaks_old_codes
 from xgate.wire.target import BadTarget
 from xgate.wire.transport import write_fault_head
 
@@ -56,16 +62,16 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
         await _answer_plain(exchange, refusal.status, refusal)
     except Fault as refusal:
         fault = _named(refusal, CLIENT_PROXY)
-        await _answer_fault(exchange, form, fault)
+        await _answer_fault(exchange, form, fault, server)
     except (HttpError, NetError) as error:
         fault = Fault(f"{CLIENT}.io_error", str(error))
         raise
     except OSError as error:
         fault = _no_means(error, CLIENT_PROXY)
-        await _answer_fault(exchange, form, fault)
+        await _answer_fault(exchange, form, fault, server)
     except Exception as error:  # noqa: BLE001  the edge: whatever it is, it has one name outside
         fault = _unexpected(error, CLIENT_PROXY, server)
-        await _answer_fault(exchange, form, fault)
+        await _answer_fault(exchange, form, fault, server)
     finally:
         server.journal.exchange(note, fault)
 
@@ -80,16 +86,16 @@ async def provide(exchange: Exchange, server: SecurityServer) -> None:
         await serve(exchange, server, note, reply)
     except Fault as refusal:
         fault = _named(refusal, SERVER_PROXY)
-        await reply.fail(fault)
+        await reply.fail(_for_peer(fault, exchange, server))
     except (HttpError, NetError) as error:
         fault = Fault(f"{SERVER_PROXY}.io_error", str(error))
         raise
     except OSError as error:
         fault = _no_means(error, SERVER_PROXY)
-        await reply.fail(fault)
+        await reply.fail(_for_peer(fault, exchange, server))
     except Exception as error:  # noqa: BLE001  the edge: whatever it is, it has one name outside
         fault = _unexpected(error, SERVER_PROXY, server)
-        await reply.fail(fault)
+        await reply.fail(_for_peer(fault, exchange, server))
     finally:
         server.journal.exchange(note, fault)
 
@@ -113,12 +119,24 @@ def _unexpected(error: Exception, side: str, server: SecurityServer) -> Fault:
     return Fault(f"{side}.internal_error", f"Internal error {detail}", detail=detail)
 
 
-async def _answer_fault(exchange: Exchange, form: _Form, fault: Fault) -> None:
+def _for_peer(fault: Fault, exchange: Exchange, server: SecurityServer) -> Fault:
+    """In the spelling that the settings say; ``theirs`` goes by the version that the peer tells."""
+    spelling = server.settings.faults.to_peers
+    if spelling == "theirs" and speaks_old_codes(exchange.find_header("x-proxy-version")):
+        spelling = "old"
+    return spelled_as_before(fault) if spelling == "old" else fault
+
+
+async def _answer_fault(
+    exchange: Exchange, form: _Form, fault: Fault, server: SecurityServer
+) -> None:
     if exchange.started:  # the answer has begun: only cutting it off can tell that it is not whole
         raise NetError(f"the answer was cut off: {fault.code}")
     if form == "plain":
         await _answer_plain(exchange, 500, fault)
         return
+    if server.settings.faults.to_callers == "old":
+        fault = spelled_as_before(fault)
     if form == "SOAP":
         await exchange.respond(200, write_fault_head(), write_soap_fault(fault))
         return

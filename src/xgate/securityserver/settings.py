@@ -29,6 +29,7 @@ __all__ = [
     "BodySettings",
     "ClientSettings",
     "EncryptionSettings",
+    "FaultSettings",
     "GlobalconfSettings",
     "GroupSettings",
     "KeysSettings",
@@ -192,6 +193,17 @@ class LimitSettings(Section, frozen=True):
     drain_seconds: float = 20.0
 
 
+class FaultSettings(Section, frozen=True):
+    """In which spelling our own fault codes leave: ``new`` since X-Road 7.8, ``old`` before.
+
+    :param to_callers: to information systems.
+    :param to_peers: to other security servers; ``theirs``: as the version that each one tells.
+    """
+
+    to_callers: Literal["new", "old"] = "new"
+    to_peers: Literal["new", "old", "theirs"] = "new"
+
+
 class AllowSettings(Section, frozen=True):
     """One right. ``subject`` is a client, ``group:INST/CODE`` or ``local:CODE``."""
 
@@ -247,6 +259,7 @@ class Settings(Section, frozen=True):
     tls: TlsSettings = TlsSettings()
     messagelog: MessagelogSettings = MessagelogSettings()
     limits: LimitSettings = LimitSettings()
+    faults: FaultSettings = FaultSettings()
     client: tuple[ClientSettings, ...] = ()
 
     @property

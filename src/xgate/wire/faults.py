@@ -26,6 +26,7 @@ __all__ = [
     "old_code",
     "read_soap_fault",
     "rest_status",
+    "spelled_as_before",
     "write_rest_error",
     "write_soap_fault",
 ]
@@ -75,6 +76,13 @@ def find_soap_fault(data: bytes, *, limit: int = LIMIT) -> Fault | None:
         actor=found.texts.get("faultactor", ""),
         raw=_as_utf8(data),
     )
+
+
+def spelled_as_before(fault: Fault) -> Fault:
+    """The fault with its code as up to 7.7; a relayed one as it is (soap-protocol trap 1)."""
+    if fault.raw is not None:
+        return fault
+    return Fault(old_code(fault.code), fault.text, detail=fault.detail, actor=fault.actor)
 
 
 def rest_status(fault: Fault) -> int:

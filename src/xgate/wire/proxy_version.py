@@ -11,7 +11,7 @@ import re
 
 from xgate.errors import Fault
 
-__all__ = ["PROXY_VERSION", "check_version"]
+__all__ = ["PROXY_VERSION", "check_version", "speaks_old_codes"]
 
 PROXY_VERSION = "7.8.0"
 """The X-Road version that we are compatible with, as peers want to see it (transport trap 15)."""
@@ -26,6 +26,17 @@ def check_version(version: str, minimum: str) -> None:
     if _precedence(version) < _precedence(minimum):
         text = f"The minimum supported version for client security server is: {minimum} "
         raise Fault("client_proxy_version_not_supported", text)
+
+
+def speaks_old_codes(version: str | None) -> bool:
+    """Whether a peer of this version knows fault codes as they were before 7.8 alone.
+
+    One that tells no version, or none that can be read, is taken for a new one.
+    """
+    try:
+        return version is not None and _precedence(version) < _precedence("7.8.0-0")
+    except Fault:
+        return False
 
 
 _Precedence = tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]
