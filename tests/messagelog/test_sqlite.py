@@ -128,6 +128,17 @@ def test_the_commit_is_flushed_before_append_returns(path: Path, tmp_path: Path)
     assert names[-1] in ("fsync", "fdatasync")
 
 
+def test_a_check_of_writing_writes(store: SqliteStore, path: Path) -> None:
+    """A page goes to the write-ahead log, though nothing in it has changed."""
+    log = path.with_name(f"{path.name}-wal")
+    before = log.read_bytes()
+    store.check_writable()
+    assert log.read_bytes() != before
+    store.close()
+    with pytest.raises(Fault, match="logging_failed"):
+        store.check_writable()
+
+
 # a full disk
 
 

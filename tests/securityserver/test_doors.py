@@ -8,19 +8,21 @@ import pytest
 
 from xgate.net.errors import NetError
 from xgate.securityserver.doors import open_doors
+from xgate.securityserver.health_settings import HealthSettings
 from xgate.securityserver.settings import ListenSettings
 
 
-def listen(**ports: int | None) -> ListenSettings:
+def listen(**ports: int | None) -> tuple[ListenSettings, HealthSettings]:
     loopback = dict.fromkeys(("client_host", "server_host", "ocsp_host"), "127.0.0.1")
     free = dict.fromkeys(("client_http_port", "client_https_port", "server_port", "ocsp_port"), 0)
-    return ListenSettings(**{**loopback, **free, **ports})  # type: ignore[arg-type]  # by name
+    settings = ListenSettings(**{**loopback, **free, **ports})  # type: ignore[arg-type]  # by name
+    return settings, HealthSettings("127.0.0.1", port=0, admin_port=0)
 
 
 async def test_every_door_is_where_it_says() -> None:
-    doors = await open_doors(listen())
+    doors = await open_doors(*listen())
     named = doors.ports.named()
-    assert len(set(named.values())) == 4
+    assert len(set(named.values())) == 6
     for port in named.values():
         assert port is not None
         socket.create_connection(("127.0.0.1", port)).close()
@@ -28,10 +30,16 @@ async def test_every_door_is_where_it_says() -> None:
 
 
 async def test_a_door_that_is_left_out_is_not_there() -> None:
-    doors = await open_doors(listen(client_http_port=None, ocsp_port=None))
+    doors = await open_doors(*listen(client_http_port=None, ocsp_port=None))
     assert doors.ports.client_http is None
     assert doors.ports.ocsp is None
     assert doors.ports.server is not None
+    doors.close()
+
+
+async def test_nobody_is_told_of_health_unless_a_port_is_named() -> None:
+    doors = await open_doors(listen()[0], HealthSettings())
+    assert (doors.ports.health, doors.ports.admin) == (None, None)
     doors.close()
 
 
@@ -42,6 +50,6 @@ async def test_a_port_that_is_taken_leaves_no_door_open() -> None:
         free = probe.getsockname()[1]
         probe.close()
         with pytest.raises(NetError, match=f"cannot listen on 127.0.0.1 port {port}"):
-            await open_doors(listen(client_http_port=free, ocsp_port=port))
+            await open_doors(*listen(client_http_port=free, ocsp_port=port))
         with socket.socket() as again:
             again.bind(("127.0.0.1", free))

@@ -83,6 +83,13 @@ class PostgresStore(RelationalReader):
         again = all(record.key for record in records)
         return self._run(lambda db: work.append(db, records), again=again)
 
+    def check_writable(self) -> None:
+        """Commit a transaction that has a number (``LogStore.check_writable``).
+
+        A number is given only where rows may be written, and its commit is flushed to the disk.
+        """
+        self._run(lambda db: db.execute("SELECT txid_current()"))
+
     def stamp(self, stamps: Mapping[int, Stamp], documents: Mapping[int, bytes]) -> None:
         """Attach timestamps (``LogStore.stamp``)."""
         self._run(lambda db: work.stamp(db, stamps, documents))

@@ -31,6 +31,10 @@ class SealedStore:
         """Encrypt and keep (``LogStore.append``)."""
         return self._store.append([self._keys.seal(record) for record in records])
 
+    def check_writable(self) -> None:
+        """See ``LogStore.check_writable``."""
+        self._store.check_writable()
+
     def unstamped(self, limit: int) -> Sequence[Waiting]:
         """See ``LogStore.unstamped``."""
         return self._store.unstamped(limit)

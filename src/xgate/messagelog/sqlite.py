@@ -65,6 +65,11 @@ class SqliteStore(RelationalReader):
         with _log_faults(), self._transaction() as db:
             return [_insert(db, record) for record in records]
 
+    def check_writable(self) -> None:
+        """Write the version of the tables once more (``LogStore.check_writable``)."""
+        with _log_faults(), self._transaction() as db:
+            db.execute(f"PRAGMA user_version={len(STEPS)}")
+
     def stamp(self, stamps: Mapping[int, Stamp], documents: Mapping[int, bytes]) -> None:
         """Attach timestamps (``LogStore.stamp``)."""
         tokens: dict[tuple[bytes, bytes | None], int] = {}

@@ -89,6 +89,12 @@ class LogStore(Protocol):
             the same keys, are then not kept twice.
         """
 
+    def check_writable(self) -> None:
+        """Prove, by a durable change of nothing, that ``append`` would keep a record now.
+
+        :raises Fault: it would not.
+        """
+
     def unstamped(self, limit: int) -> Sequence[Waiting]:
         """The oldest records without a timestamp, in the order of their numbers."""
 

@@ -21,6 +21,9 @@ from xgate.net.server import Exchange, ServerLimits, serve_connection
 from xgate.net.stream import SocketStream, Stream
 from xgate.net.tls import accept_tls
 from xgate.securityserver.corridor import ask, provide
+from xgate.securityserver.health import Health
+from xgate.securityserver.health_door import answer_admin, answer_health
+from xgate.securityserver.health_settings import HealthSettings
 from xgate.securityserver.ocsp_responder import answer_ocsp_query
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.settings import ListenSettings
@@ -28,7 +31,7 @@ from xgate.securityserver.settings import ListenSettings
 __all__ = ["Doors", "Ports", "open_doors", "serve_doors"]
 
 _Handler = Callable[[SocketStream], Awaitable[None]]
-_Journey = Callable[[Exchange, SecurityServer], Awaitable[None]]
+_Journey = Callable[[Exchange], Awaitable[None]]
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -38,6 +41,8 @@ class Ports(msgspec.Struct, frozen=True):
     client_https: int | None
     server: int | None
     ocsp: int | None
+    health: int | None
+    admin: int | None
 
     def named(self) -> dict[str, int | None]:
         """Port by name, for a log line."""
@@ -51,6 +56,8 @@ class Doors(msgspec.Struct, frozen=True):
     client_https: list[socket.socket]
     server: list[socket.socket]
     ocsp: list[socket.socket]
+    health: list[socket.socket]
+    admin: list[socket.socket]
 
     @property
     def ports(self) -> Ports:
@@ -61,7 +68,11 @@ class Doors(msgspec.Struct, frozen=True):
 
     def sockets(self) -> tuple[list[socket.socket], ...]:
         """In the order of ``Ports``."""
-        return self.client_http, self.client_https, self.server, self.ocsp
+        return (
+            *(self.client_http, self.client_https),
+            *(self.server, self.ocsp),
+            *(self.health, self.admin),
+        )
 
     def close(self) -> None:
         """Close what is still open."""
@@ -69,18 +80,20 @@ class Doors(msgspec.Struct, frozen=True):
             listener.close()
 
 
-async def open_doors(listen: ListenSettings) -> Doors:
+async def open_doors(listen: ListenSettings, health: HealthSettings) -> Doors:
     """Open every listener that the settings ask for, or none.
 
     :raises NetError: a port cannot be had.
     """
-    doors = Doors([], [], [], [])
+    doors = Doors([], [], [], [], [], [])
     try:
         for host, port, sockets in (
             (listen.client_host, listen.client_http_port, doors.client_http),
             (listen.client_host, listen.client_https_port, doors.client_https),
             (listen.server_host, listen.server_port, doors.server),
             (listen.ocsp_host, listen.ocsp_port, doors.ocsp),
+            (health.host, health.port, doors.health),
+            ("127.0.0.1", health.admin_port, doors.admin),
         ):
             if port is not None:
                 sockets += await listen_on(host, port)
@@ -100,11 +113,14 @@ async def serve_doors(
     """Serve at all doors until ``drain`` has started and whoever was inside has left."""
     settings = server.settings.limits
     limits = AcceptLimits(total=settings.connections, per_address=settings.connections_per_address)
+    health = Health(server)
     handlers = (
-        _connection(server, ask, drain),
+        _connection(server, partial(ask, server=server), drain),
         _information_system(server, drain),
         _peer(server, drain),
-        _connection(server, _ocsp, drain),
+        _connection(server, partial(_ocsp, server=server), drain),
+        _connection(server, partial(answer_health, health=health), drain),
+        _connection(server, partial(answer_admin, health=health), drain),
     )
     async with trio.open_nursery() as nursery:
         for sockets, handler in zip(doors.sockets(), handlers, strict=True):
@@ -115,13 +131,10 @@ async def serve_doors(
 
 
 def _connection(
-    server: SecurityServer, journey: _Journey, drain: Drain
+    server: SecurityServer, handle: _Journey, drain: Drain
 ) -> Callable[[Stream], Awaitable[None]]:
     settings = server.settings.limits
     limits = ServerLimits(idle=settings.idle_seconds, head_time=settings.head_seconds)
-
-    async def handle(exchange: Exchange) -> None:
-        await journey(exchange, server)
 
     async def serve(stream: Stream) -> None:
         await serve_connection(stream, handle, limits, server.clock, drain)
@@ -130,7 +143,7 @@ def _connection(
 
 
 def _information_system(server: SecurityServer, drain: Drain) -> _Handler:
-    serve = _connection(server, ask, drain)
+    serve = _connection(server, partial(ask, server=server), drain)
     context = information_system_context(server.internal)
 
     async def handle(stream: SocketStream) -> None:
@@ -140,7 +153,7 @@ def _information_system(server: SecurityServer, drain: Drain) -> _Handler:
 
 
 def _peer(server: SecurityServer, drain: Drain) -> _Handler:
-    serve = _connection(server, provide, drain)
+    serve = _connection(server, partial(provide, server=server), drain)
 
     async def handle(stream: SocketStream) -> None:
         try:

@@ -88,7 +88,7 @@ async def run_server(
             stamping.stamp_now,
             envelope,
         )
-        doors = await open_doors(settings.listen)
+        doors = await open_doors(settings.listen, settings.health)
         opened.callback(doors.close)
         async with trio.open_nursery() as keepers:
             await keepers.start(server.signer.run)

@@ -20,6 +20,7 @@ from xgate.globalconf.tsas import TsaOrder
 from xgate.ids import ClientId, ServerId
 from xgate.securityserver.archive_settings import ArchiveSettings
 from xgate.securityserver.conf_settings import GlobalconfSettings
+from xgate.securityserver.health_settings import HealthSettings
 from xgate.securityserver.keys_settings import KeysSettings
 from xgate.securityserver.section import Section, SettingsError
 
@@ -260,6 +261,7 @@ class Settings(Section, frozen=True):
     messagelog: MessagelogSettings = MessagelogSettings()
     limits: LimitSettings = LimitSettings()
     faults: FaultSettings = FaultSettings()
+    health: HealthSettings = HealthSettings()
     client: tuple[ClientSettings, ...] = ()
 
     @property

@@ -123,6 +123,15 @@ class UpkeepDuties:
             with other.alone("archiver") as now:
                 assert now
 
+    def test_a_check_of_writing_changes_nothing(self, open_store: OpenStore) -> None:
+        """However often it is asked for."""
+        with opened(open_store) as store:
+            numbers = stamped(store, 1)
+            store.check_writable()
+            store.check_writable()
+            assert [logged.id for logged in store.find()] == numbers
+            assert store.append([a_record(2)])[0] > numbers[0]
+
     # cleaning
 
     def test_only_what_is_archived_and_old_is_deleted(self, open_store: OpenStore) -> None:

@@ -1,0 +1,99 @@
+"""Each thing that messages need is looked at, and what is seen is told."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from xgate.errors import Fault
+from xgate.securityserver import health
+from xgate.securityserver.health import CHECKS, Finding, Health
+from xgate.securityserver.health_settings import HealthSettings
+from xgate.securityserver.server import SecurityServer
+from xgate.testing.clock import FakeClock
+
+
+class Checks:
+    """Checks that find what they are told, and count how often they are asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.error: Exception | None = None
+        self.hang = False
+
+    async def __call__(self, _: SecurityServer) -> str:
+        self.asked += 1
+        if self.hang:
+            await trio.sleep_forever()
+        if self.error is not None:
+            raise self.error
+        return "fine"
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch) -> Checks:
+    check = Checks()
+    monkeypatch.setattr(health, "CHECKS", {"Well-being": check})
+    return check
+
+
+def server(clock: FakeClock, **parts: Any) -> SecurityServer:
+    return cast("SecurityServer", SimpleNamespace(clock=clock, **parts))
+
+
+async def test_what_a_check_saw_is_told(check: Checks) -> None:
+    assert await Health(server(FakeClock())).look() == (Finding("Well-being", True, "fine"),)
+
+
+async def test_an_answer_is_kept_for_two_seconds(check: Checks) -> None:
+    clock = FakeClock()
+    asked = Health(server(clock))
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(asked.look)
+    assert check.asked == 1
+    check.error = Fault("any", "worse")
+    clock.advance(1.9)
+    assert (await asked.look())[0].ok
+    clock.advance(0.2)
+    assert await asked.look() == (Finding("Well-being", False, "worse"),)
+    assert check.asked == 2
+
+
+async def test_a_check_that_breaks_is_a_finding_without_its_words(check: Checks) -> None:
+    check.error = RuntimeError("secret")
+    (finding,) = await Health(server(FakeClock())).look()
+    text = "Fetching health check response failed for: Well-being"
+    assert finding == Finding("Well-being", False, text)
+
+
+async def test_a_check_that_hangs_is_given_five_seconds(
+    check: Checks, autojump_clock: MockClock
+) -> None:
+    check.hang = True
+    (finding,) = await Health(server(FakeClock())).look()
+    text = "Fetching health check response timed out for: Well-being"
+    assert finding == Finding("Well-being", False, text)
+    assert trio.current_time() == pytest.approx(5)
+
+
+@pytest.mark.parametrize(("most", "well"), [(0, True), (1, False), (1 << 20, True)])
+async def test_memory_is_held_against_the_threshold(most: int, well: bool) -> None:
+    settings = SimpleNamespace(health=HealthSettings(memory_megabytes=most))
+    ask = CHECKS["Proxy memory usage status"]
+    try:
+        said = await ask(server(FakeClock(), settings=settings))
+    except Fault as fault:
+        said = fault.text
+    assert said.startswith("Memory usage above threshold") is not well
+    assert " MB" in said
+
+
+async def test_a_server_without_an_authentication_key_is_not_well() -> None:
+    ring = SimpleNamespace(authentication=())
+    with pytest.raises(Fault, match="No authentication key available"):
+        await CHECKS["Authentication key OCSP status"](server(FakeClock(), ring=ring))
