@@ -17,7 +17,7 @@ SERVERS = ("consumer", "provider")
 """The two security servers: what can be killed, paused, and left without room."""
 
 WIRE = ("delay", "cut", "half_close", "garbage", "refuse")
-"""What can happen to connections, in the words of ``fault_wire``."""
+"""What can happen to connections."""
 
 FILES = ("disk_full", "file_limit")
 """Nothing more can be written: to the log's file system, or to any file."""

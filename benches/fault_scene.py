@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from random import Random
 
 import trio
 
 from fault_plan import DATABASE, KINDS, Fault
 from fault_servers import LogDisk, Supervised
-from fault_wire import BadWire
 from xgate.clock import SystemClock
 from xgate.sandbox.authority import Authority
 from xgate.sandbox.country import CONSUMER, Country, Place, found_country
 from xgate.sandbox.pair import serve_surroundings
+from xgate.testing.fault_proxy import FaultProxy
 from xgate.testing.postgres import Cluster
+from xgate.testing.weather import FAIR, Weather, Wind
 
 __all__ = ["Scene", "found_for_faults"]
 
@@ -49,6 +49,17 @@ interval-seconds = 1.0
 retry-seconds = 1.0
 max-file-records = 100
 """
+_LATE = Wind(delay=(0.0, 0.3))
+_CUT = Wind(after=(0, 30_000), end="reset")
+_HALF_CLOSED = Wind(after=(0, 30_000), end="half_close")
+_SPOILT = Wind(flips=(0, 30_000))
+_HARM = {
+    "delay": Weather(there=_LATE, back=_LATE),
+    "cut": Weather(there=_CUT, back=_CUT),
+    "half_close": Weather(there=_HALF_CLOSED, back=_HALF_CLOSED),
+    "garbage": Weather(there=_SPOILT, back=_SPOILT),
+    "refuse": Weather("refuse"),
+}
 _CONNECT_SECONDS = 2
 _ANSWER_SECONDS = 2
 
@@ -70,10 +81,8 @@ class Scene:
         self._cluster = cluster
         self._authority = Authority(country, SystemClock())
         ports, provider = country.ports, country.provider.address
-        self._peers = BadWire(provider, (provider, ports.server), Random(f"{seed}/peers"))
-        self._service = BadWire(
-            "127.0.0.1", ("127.0.0.1", ports.services), Random(f"{seed}/service")
-        )
+        self._peers = FaultProxy((provider, ports.server), host=provider, seed=f"{seed}/peers")
+        self._service = FaultProxy(("127.0.0.1", ports.services), seed=f"{seed}/service")
         self._disks: dict[str, LogDisk] = {}
         self._acts = self._make_acts()
 
@@ -231,15 +240,15 @@ class Scene:
             await trio.to_thread.run_sync(self._cluster.start)
 
     @staticmethod
-    def _harm(wire: BadWire, harm: str) -> Act:
+    def _harm(wire: FaultProxy, harm: str) -> Act:
         async def begin(_: Fault) -> None:
-            wire.harm = harm
+            wire.weather = _HARM[harm]
 
         return begin
 
     @staticmethod
-    def _heal(wire: BadWire) -> Act:
+    def _heal(wire: FaultProxy) -> Act:
         async def cure(_: Fault) -> None:
-            wire.harm = None
+            wire.weather = FAIR
 
         return cure
