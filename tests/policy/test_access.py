@@ -9,9 +9,10 @@ import pytest
 from xgate.errors import Fault
 from xgate.globalconf.shared import GlobalGroup
 from xgate.ids import ClientId, GlobalGroupId, LocalGroupId, ServerId, ServiceId, Subject
-from xgate.policy.access import Endpoint, check_access, find_rights
+from xgate.policy.access import Endpoint, check_access, find_endpoint, find_rights
 from xgate.policy.world import World
 from xgate.serverconf.model import Client, Protocol, Right, ServerConf, Service
+from xgate.serverconf.model import Endpoint as ServiceEndpoint
 from xgate.testing.authority import Authority
 from xgate.testing.conf import approve, make_conf
 
@@ -241,3 +242,22 @@ def test_the_rights_of_a_client_are_found_by_service_and_subject() -> None:
     provider = known.serverconf.clients[PROVIDER]
     assert list(find_rights(known, provider, "people", CLIENT)) == [mine, through_a_group]
     assert list(find_rights(known, provider, "other", CLIENT)) == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "pattern"),
+    [
+        (("GET", "/pets/1"), "/pets/*"),
+        (("get", "/pets/1"), "/pets/*"),
+        (("POST", "/pets/1"), "**"),
+        (("GET", "/pets/%2e%2e/a"), None),
+        (None, None),
+    ],
+)
+def test_a_request_is_for_the_first_endpoint_that_covers_it(
+    endpoint: Endpoint | None, pattern: str | None
+) -> None:
+    endpoints = (ServiceEndpoint("GET", "/pets/*"), ServiceEndpoint("*", "**"))
+    service = Service(PEOPLE, Protocol.REST, "http://h/", endpoints=endpoints)
+    assert find_endpoint(service, endpoint) == pattern
+    assert find_endpoint(Service(PEOPLE, Protocol.REST, "http://h/"), endpoint) is None

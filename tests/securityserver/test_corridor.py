@@ -13,6 +13,7 @@ from xgate.errors import Fault
 from xgate.net.errors import ClosedError
 from xgate.net.fetch import Response, fetch
 from xgate.net.server import Exchange
+from xgate.opmonitor.buffer import OperationalBuffer
 from xgate.sandbox.places import CONSUMER, PROVIDER
 from xgate.securityserver import corridor
 from xgate.securityserver.journal import Journal
@@ -43,6 +44,8 @@ class Edge:
         parts = {
             "clock": FakeClock(),
             "journal": journal,
+            "opdata": OperationalBuffer(),
+            "own_address": "192.0.2.7",
             "settings": SimpleNamespace(peers=PeerSettings(), faults=faults or FaultSettings()),
         }
         self._server = cast("SecurityServer", SimpleNamespace(**parts))

@@ -13,7 +13,8 @@ import pytest
 
 from xgate.errors import Fault
 from xgate.ids import ClientId
-from xgate.securityserver.journal import Journal, Note, write_to_stderr
+from xgate.securityserver.journal import Journal, write_to_stderr
+from xgate.securityserver.note import Note
 from xgate.testing.clock import FakeClock
 from xgate.wire.rest import read_rest_call
 
@@ -57,7 +58,7 @@ def test_an_event_says_when_and_what(journal: Journal, lines: list[bytes]) -> No
 
 
 def test_what_comes_from_outside_cannot_forge_a_line(journal: Journal, lines: list[bytes]) -> None:
-    note = Note("client", 0.0)
+    note = Note("client", FakeClock())
     note.id = 'x"}\n{"event":"forged"}'
     journal.exchange(note, None)
     assert only(lines)["id"] == note.id
@@ -66,7 +67,7 @@ def test_what_comes_from_outside_cannot_forge_a_line(journal: Journal, lines: li
 def test_an_exchange_tells_who_what_and_how_long(lines: list[bytes]) -> None:
     clock = FakeClock()
     journal = Journal(clock, lines.append)
-    note = Note("server", clock.monotonic())
+    note = Note("server", clock)
     request = read_rest_call(
         "GET",
         "/r1/A/B/C/D/svc/x",
@@ -86,7 +87,7 @@ def test_an_exchange_tells_who_what_and_how_long(lines: list[bytes]) -> None:
 
 
 def test_a_good_exchange_has_no_code(journal: Journal, lines: list[bytes]) -> None:
-    journal.exchange(Note("client", 0.0), None)
+    journal.exchange(Note("client", FakeClock()), None)
     line = only(lines)
     assert line["outcome"] == "ok"
     assert "code" not in line
@@ -118,7 +119,7 @@ def test_a_line_that_cannot_be_written_stops_nothing_and_is_told_of() -> None:
 
     journal = Journal(FakeClock(), write)
     journal.event("lost")
-    journal.exchange(Note("client", 0.0), None)
+    journal.exchange(Note("client", FakeClock()), None)
     assert lines == []
     room = True
     journal.event("kept")

@@ -76,11 +76,13 @@ class ClientConnection:
 
     :ivar stream: the connection below; its ``peer_chain`` is what the server presented.
     :ivar timeout: seconds that each wait for the server may take; ``math.inf`` waits forever.
+    :ivar target: what whoever opened it calls the server; nothing here looks at it.
     """
 
     def __init__(self, stream: Stream, authority: str, *, head_limit: int = _HEAD_LIMIT) -> None:
         self.stream = stream
         self.timeout = math.inf
+        self.target = ""
         self._authority = authority
         self._method = b""
         self._framing = Framing.SIZED

@@ -16,7 +16,7 @@ from xgate.policy.world import World
 from xgate.serverconf.model import Client, Protocol, Right, Service
 from xgate.wire.rest_path import decode_service_path, endpoint_matches
 
-__all__ = ["Endpoint", "check_access", "find_rights"]
+__all__ = ["Endpoint", "check_access", "find_endpoint", "find_rights"]
 
 Endpoint = tuple[str, str]
 """Verb and raw service path of a REST request."""
@@ -50,6 +50,23 @@ def find_rights(
     for right in provider.rights:
         if right.service_code == service_code and _covers(world, provider, right, client):
             yield right
+
+
+def find_endpoint(service: Service, endpoint: Endpoint | None) -> str | None:
+    """The path pattern of the first endpoint of ``service`` that a request is for, if any is.
+
+    :raises Fault: as ``check_access`` for a path that cannot be decoded.
+    """
+    if endpoint is None:
+        return None
+    verb, path = endpoint
+    decoded = decode_service_path(path)
+    if decoded is None:
+        return None
+    matching = (
+        e.path for e in service.endpoints if endpoint_matches(e.method, e.path, verb, decoded)
+    )
+    return next(matching, None)
 
 
 def _check_protocol(service: Service, spoken: Protocol) -> None:

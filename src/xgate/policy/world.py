@@ -8,9 +8,10 @@ from __future__ import annotations
 import msgspec
 
 from xgate.globalconf.conf import GlobalConf
+from xgate.ids import ServerId
 from xgate.serverconf.model import ServerConf
 
-__all__ = ["World"]
+__all__ = ["World", "address_of"]
 
 
 class World(msgspec.Struct, frozen=True):
@@ -18,3 +19,9 @@ class World(msgspec.Struct, frozen=True):
 
     globalconf: GlobalConf
     serverconf: ServerConf
+
+
+def address_of(world: World, server: ServerId | None) -> str | None:
+    """The address that a security server has registered, if it is known and has one."""
+    found = None if server is None else world.globalconf.find_server(server)
+    return None if found is None else found.address

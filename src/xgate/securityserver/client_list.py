@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from xgate.errors import Fault
 from xgate.net.server import Exchange
 from xgate.securityserver.aside import work_aside
-from xgate.securityserver.journal import Note
+from xgate.securityserver.note import Note
 from xgate.securityserver.server import SecurityServer
 from xgate.wire.client_list import (
     CLIENT_LIST_PATH,

@@ -17,7 +17,7 @@ from xgate.net.errors import NetError, TlsError
 from xgate.net.server import Exchange
 from xgate.policy.admit import check_caller, check_registered
 from xgate.policy.route import find_route
-from xgate.policy.world import World
+from xgate.policy.world import World, address_of
 from xgate.securityserver.intake import (
     Intake,
     caller_of,
@@ -25,8 +25,8 @@ from xgate.securityserver.intake import (
     check_posted,
     take_in,
 )
-from xgate.securityserver.journal import Note
 from xgate.securityserver.logged import log_message
+from xgate.securityserver.note import Note
 from xgate.securityserver.outlet import Outlet, PeerSaidError, read_fault_body
 from xgate.securityserver.parts import KeptPart
 from xgate.securityserver.receive import Received, receive_message
@@ -73,13 +73,17 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
         kept.callback(sent.close)
         received = Received(server.open_spool)
         kept.callback(received.close)
+        note.request_sizes, note.response_sizes = sent.sizes, received.sizes
+        note.client_address = address_of(world, world.serverconf.server)
         async with server.peers.open(route, world, now) as peer:
+            note.service_address = peer.target
+            note.sent()
             try:
                 with intake.streaming():
                     await _send(intake, Outlet(peer), sent, server, world, auth_ocsp)
             except PeerSaidError as said:
                 raise said.fault from None
-            answer = await _receive(intake, peer, received)
+            answer = note.answer = await _receive(intake, peer, received, note)
         evidence = received.evidence
         now = server.clock.now()
         with faults_under("signature_verification"):
@@ -138,11 +142,14 @@ async def _sign_and_log(
     return evidence
 
 
-async def _receive(intake: Intake, peer: ClientConnection, received: Received) -> Answer:
+async def _receive(
+    intake: Intake, peer: ClientConnection, received: Received, note: Note
+) -> Answer:
     """The peer's answer, whole; a fault of the peer is raised as it came."""
     answers: list[Answer] = []
     try:
         answer = await peer.receive_head()
+        note.heard()
         head = read_response_head(
             answer.status, answer.reason, answer.headers, protocol=intake.protocol
         )

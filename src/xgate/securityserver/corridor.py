@@ -15,7 +15,8 @@ from xgate.securityserver.client_list import asks_for_clients, list_clients
 from xgate.securityserver.client_proxy import relay
 from xgate.securityserver.downloads import hand_out
 from xgate.securityserver.intake import is_rest, target_of
-from xgate.securityserver.journal import Note
+from xgate.securityserver.note import Note
+from xgate.securityserver.observation import observe
 from xgate.securityserver.reply import Reply
 from xgate.securityserver.server import SecurityServer, new_token, new_uuid
 from xgate.securityserver.server_proxy import serve
@@ -38,7 +39,7 @@ _Form = Literal["SOAP", "REST", "plain"]
 
 async def ask(exchange: Exchange, server: SecurityServer) -> None:
     """Serve one request of an information system (client proxy)."""
-    note = Note("client", server.clock.monotonic())
+    note = Note("client", server.clock)
     note.peer = exchange.peer_address
     fault: Fault | None = None
     form: _Form = "SOAP"
@@ -73,15 +74,16 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
         fault = _unexpected(error, CLIENT_PROXY, server)
         await _answer_fault(exchange, form, fault, server)
     finally:
-        server.journal.exchange(note, fault)
+        _end(note, fault, server)
 
 
 async def provide(exchange: Exchange, server: SecurityServer) -> None:
     """Serve one request of another security server (server proxy)."""
-    note = Note("server", server.clock.monotonic())
+    note = Note("server", server.clock)
     note.peer = exchange.peer_address
     fault: Fault | None = None
-    reply = Reply(exchange, new_token(), keep_alive=server.settings.peers.keep_alive)
+    keep_alive = server.settings.peers.keep_alive
+    reply = Reply(exchange, new_token(), keep_alive=keep_alive, on_head=note.heard)
     try:
         await serve(exchange, server, note, reply)
     except Fault as refusal:
@@ -97,7 +99,14 @@ async def provide(exchange: Exchange, server: SecurityServer) -> None:
         fault = _unexpected(error, SERVER_PROXY, server)
         await reply.fail(_for_peer(fault, exchange, server))
     finally:
-        server.journal.exchange(note, fault)
+        _end(note, fault, server)
+
+
+def _end(note: Note, fault: Fault | None, server: SecurityServer) -> None:
+    server.journal.exchange(note, fault)
+    record = observe(note, fault, server.own_address, server.clock.now())
+    if record is not None:
+        server.opdata.take(record)
 
 
 def _named(fault: Fault, side: str) -> Fault:

@@ -32,7 +32,7 @@ from xgate.messagelog.store import LogStore, Waiting
 from xgate.net.server import Exchange
 from xgate.policy.admit import check_caller, check_registered
 from xgate.securityserver.intake import caller_of
-from xgate.securityserver.journal import Note
+from xgate.securityserver.note import Note
 from xgate.securityserver.server import SecurityServer
 from xgate.trust.asic import MIME_TYPE
 from xgate.trust.zip_writer import ZipWriter

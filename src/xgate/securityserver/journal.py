@@ -17,9 +17,9 @@ import msgspec
 
 from xgate.clock import Clock
 from xgate.errors import Fault
-from xgate.wire.message import Request
+from xgate.securityserver.note import Note
 
-__all__ = ["Journal", "Note", "write_to_stderr"]
+__all__ = ["Journal", "write_to_stderr"]
 
 
 class _Lines:
@@ -43,31 +43,6 @@ class _Lines:
 write_to_stderr: Callable[[bytes], None] = _Lines(2)
 """The default sink: standard error. It raises OSError when a line was not written whole; what half
 of it was is ended before the next."""
-
-
-class Note:
-    """What becomes known of one exchange while it runs; a field that is None is left out."""
-
-    __slots__ = ("began", "client", "id", "peer", "protocol", "request_id", "service", "side")
-
-    def __init__(self, side: str, began: float) -> None:
-        """:param side: ``client`` or ``server``; :param began: the monotonic time of its start."""
-        self.side = side
-        self.began = began
-        self.protocol: str | None = None
-        self.client: str | None = None
-        self.service: str | None = None
-        self.id: str | None = None
-        self.request_id: str | None = None
-        self.peer: str | None = None
-
-    def describe(self, request: Request, request_id: str) -> None:
-        """What the request says of itself."""
-        self.protocol = request.protocol
-        self.client = request.client.short
-        self.service = request.service.short
-        self.id = request.id
-        self.request_id = request_id
 
 
 class Journal:

@@ -146,6 +146,7 @@ class Peers:
             tls=self._context(world),
             timeout=self._settings.connect_timeout,
         )
+        connection.target = address
         try:
             with faults_under("ssl_authentication_failed"):
                 await self._judge(connection.stream.peer_chain, host, route, world, now)

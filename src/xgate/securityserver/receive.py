@@ -32,13 +32,17 @@ __all__ = ["Received", "receive_message"]
 
 
 class Received:
-    """A message that has come in, whole or as far as it came; ``close`` drops its spools."""
+    """A message that has come in, whole or as far as it came; ``close`` drops its spools.
+
+    :ivar sizes: octets of the message, then of each attachment or the body, as far as they came.
+    """
 
     def __init__(self, keep: Callable[[], Spool]) -> None:
         """:param keep: opens a spool for one attachment or body."""
         self.ocsp: list[bytes] = []
         self.head: Head | None = None
         self.parts: list[KeptPart] = []
+        self.sizes: list[int] = []
         self.fault: Fault | None = None
         self._keep = keep
         self._spools = ExitStack()
@@ -74,16 +78,19 @@ class Received:
             case PartData(data=data):
                 self._sealer.update(data)
                 self.parts[-1].spool.write(data)
+                self.sizes[-1] += len(data)
             case Ocsp(der=der):
                 self.ocsp.append(der)
             case Head():
                 self.head = event
+                self.sizes.append(len(event.octets))
                 self._sealer.begin(MESSAGE)
                 self._sealer.update(event.octets)
                 self._sealer.end()
             case PartBegin(number=number):
                 spool = self._spools.enter_context(self._keep())
                 self.parts.append(KeptPart(event, spool))
+                self.sizes.append(0)
                 self._sealer.begin(attachment_name(number))
             case PartEnd():
                 self._sealer.end()

@@ -6,7 +6,7 @@ the signature, or with a fault in its place (transport 7). The HTTP status is 20
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xgate.errors import Fault
 from xgate.net.server import Exchange
@@ -22,11 +22,22 @@ __all__ = ["Reply"]
 class Reply:
     """One answer; each octet of it goes through here."""
 
-    def __init__(self, exchange: Exchange, token: str, *, keep_alive: bool) -> None:
-        """:param token: thirty letters for the boundary."""
+    def __init__(
+        self,
+        exchange: Exchange,
+        token: str,
+        *,
+        keep_alive: bool,
+        on_head: Callable[[], None] | None = None,
+    ) -> None:
+        """:param token: thirty letters for the boundary.
+
+        :param on_head: called when there is a message to send, and before it is sent.
+        """
         self.writer = MessageWriter(token)
         self._exchange = exchange
         self._begun = False
+        self._on_head = on_head
         self._headers = [] if keep_alive else [("Connection", "close")]
 
     async def begin(self, protocol: Protocol, original_content_type: str) -> None:
@@ -43,6 +54,8 @@ class Reply:
         self, content_type: str, headers: Sequence[tuple[str, str]], octets: bytes
     ) -> None:
         """Send the message part."""
+        if self._on_head is not None:
+            self._on_head()
         await self._exchange.send(self.writer.head(content_type, headers, octets))
 
     async def send(self, data: Octets) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -19,11 +20,16 @@ from xgate.clock import Clock
 from xgate.keepers.audit import Audit, keep_auditing
 from xgate.keepers.globalconf import keep_globalconf
 from xgate.keepers.ocsp import keep_ocsp
+from xgate.keepers.opdata import keep_opdata
 from xgate.messagelog.envelope import Envelope, PlainEnvelope
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.context import service_context
 from xgate.net.drain import Drain
+from xgate.net.own_address import find_own_address
+from xgate.opmonitor.buffer import OperationalBuffer
+from xgate.opmonitor.sqlite import SqliteOperationalStore
+from xgate.opmonitor.store import OperationalStore
 from xgate.policy.world import World
 from xgate.securityserver.archiving import keep_archived, open_archiver
 from xgate.securityserver.conf_source import Loader, open_loader
@@ -31,6 +37,7 @@ from xgate.securityserver.doors import Ports, open_doors, serve_doors
 from xgate.securityserver.identity import PeerIdentity, load_internal_identity
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.log_store import open_log
+from xgate.securityserver.opmonitor_settings import OpmonitorSettings
 from xgate.securityserver.peers import Peers
 from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.server import SecurityServer
@@ -88,12 +95,19 @@ async def run_server(
             stamping.stamp_now,
             envelope,
         )
+        opstore = _open_opstore(settings.opmonitor, folder)
+        if opstore is not None:
+            opened.callback(opstore.close)
         doors = await open_doors(settings.listen, settings.health)
         opened.callback(doors.close)
         async with trio.open_nursery() as keepers:
             await keepers.start(server.signer.run)
             await keepers.start(server.messagelog.run)
             _start_keepers(keepers, server, loader, stamping)
+            if opstore is not None:
+                days = settings.opmonitor.keep_days
+                keep = partial(keep_opdata, server.opdata, opstore, days, clock, journal.event)
+                keepers.start_soon(keep)
             if archiver is not None:
                 keepers.start_soon(keep_archived, server, archiver)
             async with trio.open_nursery() as serving:
@@ -128,6 +142,15 @@ def _open_keys(settings: KeysSettings, folder: Path) -> Keyring:
     return read_keyring(read_store(folder / settings.store).unlock(pin))
 
 
+def _open_opstore(settings: OpmonitorSettings, folder: Path) -> OperationalStore | None:
+    if settings.use != "sqlite":
+        return None
+    try:
+        return SqliteOperationalStore(folder / settings.path)
+    except OSError as error:
+        raise SettingsError(f"[opmonitor] {error}") from None
+
+
 def _assemble(
     settings: Settings,
     folder: Path,
@@ -160,6 +183,10 @@ def _assemble(
         stamp_now=stamp_now,
         audit=Audit(),
         envelope=envelope,
+        opdata=OperationalBuffer(
+            0 if settings.opmonitor.use == "none" else settings.opmonitor.buffer
+        ),
+        own_address=find_own_address(),
     )
 
 

@@ -30,11 +30,15 @@ class TakeParts(Protocol):
 
 
 class Sent:
-    """What has gone out: its seal, and the parts kept for the log; ``close`` drops the spools."""
+    """What has gone out: its seal, and the parts kept for the log; ``close`` drops the spools.
+
+    :ivar sizes: octets of the message, then of each attachment or the body, as they pass.
+    """
 
     def __init__(self, keep: Callable[[], Spool] | None) -> None:
         """:param keep: opens a spool for a part; None when parts are not logged."""
         self.parts: list[KeptPart] = []
+        self.sizes: list[int] = []
         self._keep = keep
         self._spools = ExitStack()
         self._sealer = Sealer()
@@ -46,12 +50,14 @@ class Sent:
 
     def message(self, octets: bytes) -> None:
         """The message part has gone out."""
+        self.sizes.append(len(octets))
         self._sealer.begin(MESSAGE)
         self._sealer.update(octets)
         self._sealer.end()
 
     def begin(self, event: PartBegin) -> None:
         """An attachment or body begins."""
+        self.sizes.append(0)
         self._sealer.begin(attachment_name(event.number))
         if self._keep is not None:
             spool = self._spools.enter_context(self._keep())
@@ -59,6 +65,7 @@ class Sent:
 
     def data(self, octets: bytes | memoryview) -> None:
         """Some of it has gone out."""
+        self.sizes[-1] += len(octets)
         self._sealer.update(octets)
         if self._keep is not None:
             self.parts[-1].spool.write(octets)

@@ -21,6 +21,7 @@ from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.body import Spool
 from xgate.net.context import TlsIdentity
+from xgate.opmonitor.buffer import OperationalBuffer
 from xgate.policy.world import World
 from xgate.securityserver.identity import PeerIdentity
 from xgate.securityserver.journal import Journal
@@ -61,11 +62,15 @@ class SecurityServer:
         stamp_now: Callable[[Waiting], Awaitable[None]],
         audit: Audit,
         envelope: Envelope,
+        opdata: OperationalBuffer,
+        own_address: str,
     ) -> None:
         """:param loaded_conf: the global configuration loaded last, with its files.
 
         :param stamp_now: gives one logged message its timestamp, or raises a Fault.
         :param envelope: what archives are put into, and downloads as well.
+        :param opdata: takes the operational record of each exchange.
+        :param own_address: of this machine in its network, for these records.
         """
         self.settings = settings
         self.clock = clock
@@ -82,6 +87,8 @@ class SecurityServer:
         self.stamp_now = stamp_now
         self.audit = audit
         self.envelope = envelope
+        self.opdata = opdata
+        self.own_address = own_address
         self._spool_folder = spool_folder
 
     @property

@@ -19,11 +19,11 @@ from xgate.net.errors import NetError
 from xgate.net.server import Exchange
 from xgate.policy.access import check_access
 from xgate.policy.admit import check_registered
-from xgate.policy.world import World
+from xgate.policy.world import World, address_of
 from xgate.securityserver.aside import read_aside
-from xgate.securityserver.journal import Note
 from xgate.securityserver.logged import log_message
 from xgate.securityserver.metaservices import answer_itself, find_metaservice
+from xgate.securityserver.note import Note
 from xgate.securityserver.receive import Received, receive_message
 from xgate.securityserver.reply import Reply
 from xgate.securityserver.send import Sent
@@ -57,11 +57,13 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
     with ExitStack() as kept:
         received = Received(server.open_spool)
         kept.callback(received.close)
+        note.request_sizes = received.sizes
+        note.service_address = address_of(world, world.serverconf.server)
         arrival = _Arrival(exchange, server, world, head, received, note, now)
         await _receive(exchange, head, received, arrival)
         request, context = arrival.request, arrival.context
         check_path(request)
-        answer_by = _choose(world, request)
+        answer_by = _choose(world, request, note)
         evidence = received.evidence
         with faults_under("signature_verification"):
             proven = verify_message(
@@ -81,7 +83,9 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
         await log(request, parts, evidence, stamp_by=stamp_by(world.globalconf, proven.ocsp))
         sent = Sent(server.open_spool if head.protocol == "REST" else None)
         kept.callback(sent.close)
-        answer = await answer_by(request, head, received, sent, reply, server)
+        note.response_sizes = sent.sizes
+        note.sent()
+        answer = note.answer = await answer_by(request, head, received, sent, reply, server)
         server.messagelog.check_can_log()
         signed = await server.signer.sign(context, sent.seal)
         until = stamp_by(world.globalconf, [OcspResponse.load(context.ocsp)])
@@ -94,7 +98,7 @@ _Answering = Callable[
 ]
 
 
-def _choose(world: World, request: Request) -> _Answering:
+def _choose(world: World, request: Request, note: Note) -> _Answering:
     """Who answers: this server itself, or the service, if the client may call it.
 
     :raises Fault: as ``check_access``.
@@ -102,7 +106,7 @@ def _choose(world: World, request: Request) -> _Answering:
     meta = find_metaservice(request)
     if meta is not None:
         return partial(answer_itself, meta, world)
-    service = check_access(world, request.client, request.service, endpoint(request))
+    service = note.called = check_access(world, request.client, request.service, endpoint(request))
     return partial(call_service, service)
 
 
@@ -177,6 +181,7 @@ class _Arrival:
                 sender = conf.server_by_auth_hash(chain[0])
                 text = f"Client '{client}' is not registered at security server {sender}"
                 raise Fault("ssl_authentication_failed", text)
+            self._note.client_address = address_of(self._world, conf.server_by_auth_hash(chain[0]))
         except Fault as fault:  # one code for all of it, the cause in the text (pipeline 7)
             raise Fault("ssl_authentication_failed", str(fault)) from fault
 

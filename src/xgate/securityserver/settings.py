@@ -22,6 +22,7 @@ from xgate.securityserver.archive_settings import ArchiveSettings
 from xgate.securityserver.conf_settings import GlobalconfSettings
 from xgate.securityserver.health_settings import HealthSettings
 from xgate.securityserver.keys_settings import KeysSettings
+from xgate.securityserver.opmonitor_settings import OpmonitorSettings
 from xgate.securityserver.section import Section, SettingsError
 
 __all__ = [
@@ -262,6 +263,7 @@ class Settings(Section, frozen=True):
     limits: LimitSettings = LimitSettings()
     faults: FaultSettings = FaultSettings()
     health: HealthSettings = HealthSettings()
+    opmonitor: OpmonitorSettings = OpmonitorSettings()
     client: tuple[ClientSettings, ...] = ()
 
     @property

@@ -1,0 +1,1 @@
+"""Operational monitoring: who called what, when, for how long, and whether it went well."""
