@@ -41,6 +41,11 @@ Exit code 0 when all are valid and no chain of archives is broken, 1 when not, 2
 there or the configuration is none. The configuration's own validity does not count, so old
 containers can be verified.""",
     "log": "Look into the message log, export evidence, and prove what is stored.",
+    "doctor": """Walk all that a security server hangs on, and name the first broken link.
+
+Anchor, configuration, time, CA, OCSP, timestamping, keys, certificates, registration, ports, peers,
+database, disk: each is tried as the server would do it, also beside one that runs. Exit code 0 when
+nothing is broken, 1 when something is, 2 when the settings cannot be used.""",
     "keys": "Bring keys into the key store, and list them.",
     "globalconf": "Verify a published global configuration.",
 }

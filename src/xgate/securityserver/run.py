@@ -50,7 +50,7 @@ from xgate.signer.ocsp_cache import OcspCache
 from xgate.signer.signer import Signer
 from xgate.signer.store import read_store
 
-__all__ = ["Ports", "run_server"]
+__all__ = ["Ports", "open_keys", "run_server"]
 
 _ANSWER_SECONDS = 60.0
 
@@ -72,7 +72,7 @@ async def run_server(
     :raises NetError: a port cannot be had.
     """
     serverconf = read_serverconf(settings, folder)
-    signer = LocalKeys(Cell(_open_keys(settings.keys, folder)), Signer(clock))
+    signer = LocalKeys(Cell(open_keys(settings.keys, folder)), Signer(clock))
     loader = open_loader(settings.globalconf, folder, clock.now, settings.peers.hosts)
     conf = await trio.to_thread.run_sync(loader.begin)
     world = Cell(World(conf, serverconf))
@@ -125,7 +125,12 @@ async def run_server(
         await server.services.aclose()
 
 
-def _open_keys(settings: KeysSettings, folder: Path) -> Keyring:
+def open_keys(settings: KeysSettings, folder: Path) -> Keyring:
+    """The keys that the settings name.
+
+    :raises SettingsError: there is no PIN where it should be.
+    :raises Fault: as ``read_store``, ``KeyStore.unlock`` and ``read_keyring``.
+    """
     if settings.pin_file:
         try:
             pin = (folder / settings.pin_file).read_text().split("\n", 1)[0]

@@ -31,9 +31,9 @@ from xgate.signer.ocsp_cache import fresh_until
 from xgate.trust.anchors import Trust
 from xgate.trust.ocsp import OcspResponse
 
-__all__ = ["Stamping", "post_to", "stamp_by"]
+__all__ = ["OUTAGE_FILE", "Stamping", "post_to", "stamp_by"]
 
-_OUTAGE_FILE = "timestamping-outage"
+OUTAGE_FILE = "timestamping-outage"
 _ANSWER_BYTES = 256 * 1024
 _LEAST, _MOST = 60.0, 86_400.0
 
@@ -63,7 +63,7 @@ class Stamping:
         )
         # Where each message is stamped at once, its own failure refuses it, and no other.
         accepted = 0.0 if self._each else chosen.acceptable_failure_seconds
-        self.outage = Outage(self.services, clock, accepted, folder / _OUTAGE_FILE)
+        self.outage = Outage(self.services, clock, accepted, folder / OUTAGE_FILE)
         self.backlog = Backlog(chosen.batch, clock.now)
         self.stamper = Stamper(store, world, self.services, clock, post, report)
 

@@ -1,0 +1,97 @@
+"""Checks of the settings file, and of who else may read or change what a server lives by.
+
+The rule: what is secret is readable by its owner alone, and nobody but its owner or root may change
+anything. A file that is not there is another check's business.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import trio
+
+from xgate.cli.doctor.case import Case
+from xgate.cli.doctor.chain import Findings
+from xgate.cli.doctor.finding import Finding, broken, ok, warning
+from xgate.cli.output import path_text
+from xgate.securityserver.registry import read_serverconf
+from xgate.securityserver.settings import Settings, SettingsError, load_settings
+
+__all__ = ["check_files", "check_settings"]
+
+
+async def check_settings(case: Case) -> Findings:
+    """The settings can be read, and mean something."""
+
+    def read() -> None:
+        case.settings = load_settings(case.config)
+        case.serverconf = read_serverconf(case.settings, case.folder)
+
+    try:
+        await trio.to_thread.run_sync(read)
+    except SettingsError as error:
+        return [broken(str(error), fix=f"Correct it in {path_text(case.config)}.")]
+    clients = case.serverconf.clients.values()
+    services = sum(len(client.services) for client in clients)
+    return [ok(f"{case.settings.server}: {len(clients)} clients, {services} services")]
+
+
+async def check_files(case: Case) -> Findings:
+    """Nobody else may read secrets, or change anything."""
+    found = await trio.to_thread.run_sync(_look, case)
+    problems = [finding for finding in found if finding is not None]
+    return problems or [
+        ok(f"{len(found)} files and folders, closed to other users as they must be")
+    ]
+
+
+def _look(case: Case) -> list[Finding | None]:
+    secret = [path for path in _secrets(case.settings, case.folder) if path.exists()]
+    plain = [case.config, case.folder, case.folder / case.settings.globalconf.anchor]
+    return [
+        *(_judge(path, secret=True) for path in secret),
+        *(_judge(path, secret=False) for path in plain if path.exists()),
+    ]
+
+
+def _secrets(settings: Settings, folder: Path) -> Iterator[Path]:
+    """Files that hold keys, PINs or the content of messages."""
+    log, archive = settings.messagelog, settings.messagelog.archive
+    names = [
+        settings.keys.store,
+        settings.keys.pin_file,
+        settings.tls.key,
+        *log.encryption.keys.values(),
+        archive.encryption.signing_key,
+        archive.encryption.password_file,
+        log.sqlite.path if log.use == "sqlite" else "",
+    ]
+    yield from (folder / name for name in names if name)
+
+
+def _judge(path: Path, *, secret: bool) -> Finding | None:
+    try:
+        seen = path.stat()
+    except OSError as error:
+        why = f"cannot be looked at: {error.strerror}"
+        fix = "Run this command as the server's own user."
+        return warning(why, about=path_text(path), fix=fix)
+    mode = stat.S_IMODE(seen.st_mode)
+    shown = path_text(path)
+    if mode & 0o022 and not mode & stat.S_ISVTX:
+        return broken(
+            f"mode {mode:04o}: other users may change it",
+            about=shown,
+            expected="no right to write but its owner's",
+            fix=f"Run: chmod go-w {shown}",
+        )
+    if secret and mode & 0o077:
+        return broken(
+            f"mode {mode:04o}: other users may read it",
+            about=shown,
+            expected="mode 0600",
+            fix=f"Run: chmod 600 {shown}",
+        )
+    return None

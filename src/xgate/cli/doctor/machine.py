@@ -1,0 +1,85 @@
+"""Checks of the process's means, and of the libraries that everything stands on.
+
+The rule: what is limited is compared with what the settings promise to take; a library is asked to
+do a piece of its work, and its answer compared with one that is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import ssl
+from pathlib import Path
+
+import trio
+from cryptography.hazmat.backends.openssl import backend
+
+from xgate.cli.doctor.case import Case
+from xgate.cli.doctor.chain import Findings
+from xgate.cli.doctor.finding import broken, ok, warning
+
+__all__ = ["check_libraries", "check_limits"]
+
+_PER_CONNECTION = 2  # descriptors: its own, and the one that it leads on to
+_OTHER_FILES = 200
+_LEAST_MEMORY = 256e6
+_XML = b'<a b="1"><c/></a>'
+_CANONICAL = b'<a b="1"><c></c></a>'
+
+
+async def check_limits(case: Case) -> Findings:
+    """Descriptors and memory suffice for the connections that may come."""
+    connections = case.settings.limits.connections
+    wanted = _PER_CONNECTION * connections + _OTHER_FILES
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    found = []
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        found.append(
+            warning(
+                f"{soft} open files, and [limits] connections = {connections}",
+                expected=f"{wanted} open files",
+                fix=f"Start the server with LimitNOFILE={wanted} (systemd) or ulimit -n {wanted}, "
+                f"or set connections = {max(1, (soft - _OTHER_FILES) // _PER_CONNECTION)}.",
+            )
+        )
+    free = await trio.to_thread.run_sync(_free_memory)
+    if free is not None and free < _LEAST_MEMORY:
+        said = f"{free / 1e6:.0f} MB of memory are free"
+        fix = "Stop what else runs here, or give this machine more memory."
+        found.append(warning(said, expected=f"{_LEAST_MEMORY / 1e6:.0f} MB", fix=fix))
+    memory = "" if free is None else f", {free / 1e6:,.0f} MB of memory free"
+    return found or [ok(f"{soft} open files{memory} (as this command has them)")]
+
+
+def _free_memory() -> float | None:
+    """Octets that can be had without swapping; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        said = next(line for line in lines if line.startswith("MemAvailable:"))
+        return int(said.split()[1]) * 1024.0
+    except (OSError, StopIteration, ValueError, IndexError):
+        return None
+
+
+async def check_libraries(case: Case) -> Findings:
+    """The native core and OpenSSL are there and do what they should."""
+    versions = f"{backend.openssl_version_text()} (TLS, keys), {ssl.OPENSSL_VERSION} (Python)"
+    problem = await trio.to_thread.run_sync(_try_core)
+    if problem:
+        what = f"the native core does not work: {problem}"
+        return [broken(what, fix="Install xgate anew: pip install --force-reinstall xgate.")]
+    return [ok(f"native core works; {versions}")]
+
+
+def _try_core() -> str:
+    """What is wrong with the native core; empty if nothing is."""
+    try:
+        from xgate._native.c14n import canonicalise
+        from xgate._native.digest import digest_parts
+    except ImportError as error:
+        return str(error)
+    if canonicalise(_XML) != _CANONICAL:
+        return "it gives another canonical form"
+    if digest_parts("SHA-512", [_XML]) != [hashlib.sha512(_XML).digest()]:
+        return "it gives another digest"
+    return ""

@@ -1,0 +1,150 @@
+"""CAs, their responders, and timestamping services: really asked, and really failing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from tests.cli.doctor.conftest import Patient
+
+from xgate.cli.doctor.authorities import moment_of
+from xgate.clock import SystemClock
+from xgate.globalconf.shared import CaInfo, CertificationService
+from xgate.sandbox.publication import describe_country
+from xgate.testing.pki import NOT_AFTER, NOT_BEFORE, issue_tsa, make_ca
+from xgate.testing.responders import GOOD, answer_ocsp, answer_timestamp
+
+
+def test_a_ca_that_is_approved_no_more(patient: Patient) -> None:
+    shared = describe_country(patient.country)
+    (service,) = shared.certification_services
+    other = CertificationService(
+        "Other CA", CaInfo(make_ca("Other CA").certificate.der), service.profile
+    )
+    patient.publish(msgspec.structs.replace(shared, certification_services=(other,)))
+    ran = patient.examine()
+    check, observed, fix = ran.link
+    assert check == "ca"
+    assert observed.startswith("its issuer O=Test, CN=Sandbox CA is not approved")
+    assert ran.report["first_broken"]["expected"] == "one of: O=Test, CN=Other CA"
+    assert fix.startswith("Get a certificate of an approved CA")
+    assert ran.of("ocsp")[0]["because"] == "ca"
+
+
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [
+        (datetime(2000, 1, 1, tzinfo=UTC), NOT_BEFORE),
+        (datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)),
+        (datetime(2050, 1, 1, tzinfo=UTC), NOT_AFTER),
+    ],
+)
+def test_dates_are_not_the_cas_affair(now: datetime, then: datetime) -> None:
+    assert moment_of(make_ca().certificate, now) == then
+
+
+def test_a_responder_that_does_not_answer(patient: Patient) -> None:
+    patient.running.authority.away.add("ocsp")
+    ran = patient.examine()
+    check, observed, fix = ran.link
+    url = f"http://127.0.0.1:{patient.country.ports.authority}/ocsp"
+    assert (check, observed) == (
+        "ocsp",
+        f"{url} does not answer: the answer is 503 Service Unavailable",
+    )
+    assert fix == f"Check that this machine may reach {url} (name, firewall), and that it runs."
+    assert ran.of("peers")[0]["because"] == "ocsp"
+
+
+def test_a_certificate_that_was_revoked(patient: Patient) -> None:
+    revoked = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    patient.running.authority.revoked[patient.place.auth.certificate.serial] = revoked
+    ran = patient.examine()
+    check, observed, fix = ran.link
+    assert check == "ocsp"
+    assert "status is REVOKED (date: 2026-03-01 08:00:00)" in observed
+    assert fix == "Ask O=Test, CN=Sandbox CA why, and get a new certificate."
+    assert [f["state"] for f in ran.of("ocsp")] == ["ok", "broken"]
+
+
+def test_a_responder_whose_answers_are_stale(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    country = patient.country
+
+    def stale(request: bytes) -> tuple[str, bytes]:
+        then = SystemClock().now() - timedelta(hours=2)
+        answer = answer_ocsp(
+            request,
+            country.ocsp,
+            country.ca.certificate,
+            lambda serial: GOOD,
+            then,
+            certificates=(country.ocsp.certificate,),
+        )
+        return "application/ocsp-response", answer
+
+    monkeypatch.setitem(patient.running.authority._doors, "/ocsp", stale)
+    check, observed, fix = patient.examine().link
+    assert check == "ocsp"
+    assert "gives no proof: OCSP response is too old" in observed
+    assert fix.startswith("Ask whoever runs http://127.0.0.1:")
+
+
+def test_a_certificate_that_nobody_answers_for(patient: Patient) -> None:
+    shared = describe_country(patient.country)
+    (service,) = shared.certification_services
+    mute = msgspec.structs.replace(service, top=CaInfo(patient.country.ca.certificate.der))
+    patient.publish(msgspec.structs.replace(shared, certification_services=(mute,)))
+    assert patient.examine().link[:2] == ("ocsp", "no responder is known for it")
+
+
+def test_a_timestamping_service_that_does_not_answer(patient: Patient) -> None:
+    patient.running.authority.away.add("tsa")
+    ran = patient.examine()
+    check, observed, fix = ran.link
+    url = f"http://127.0.0.1:{patient.country.ports.authority}/tsa"
+    assert (check, observed) == (
+        "timestamping",
+        "it does not answer: the answer is 503 Service Unavailable",
+    )
+    assert ran.report["first_broken"]["about"] == url
+    assert url in fix
+
+
+def test_one_that_signs_by_another_certificate_than_the_approved(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = issue_tsa(make_ca("Other CA"), "Other TSA")
+
+    def forge(request: bytes) -> tuple[str, bytes]:
+        answer = answer_timestamp(request, other, SystemClock().now(), 1)
+        return "application/timestamp-reply", answer
+
+    monkeypatch.setitem(patient.running.authority._doors, "/tsa", forge)
+    check, observed, fix = patient.examine().link
+    assert check == "timestamping"
+    assert observed == (
+        "its timestamp proves nothing: Could not find TSP certificate for timestamp"
+    )
+    assert fix.startswith("Ask whoever runs it")
+
+
+def test_services_that_the_settings_name_and_nobody_approves(patient: Patient) -> None:
+    patient.edit("interval-seconds", 'services = ["http://tsa.example/"]\ninterval-seconds')
+    ran = patient.examine("--only", "timestamping")
+    check, observed, _ = ran.link
+    assert check == "timestamping"
+    assert observed.startswith("no service can be asked (approved: http://127.0.0.1:")
+    assert ran.of("timestamping")[1]["about"] == "http://tsa.example/"
+
+
+def test_one_of_two_services_is_away(patient: Patient) -> None:
+    shared = describe_country(patient.country)
+    (tsa,) = shared.timestamping_services
+    away = msgspec.structs.replace(tsa, url="http://127.0.0.9:1/")
+    patient.publish(msgspec.structs.replace(shared, timestamping_services=(away, tsa)))
+    ran = patient.examine("--only", "timestamping")
+    assert ran.code == 0
+    assert [f["state"] for f in ran.of("timestamping")] == ["warning", "ok"]

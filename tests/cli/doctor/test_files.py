@@ -1,0 +1,42 @@
+"""Settings that mean nothing, and files that others may read or change."""
+
+from __future__ import annotations
+
+import pytest
+from tests.cli.doctor.conftest import Patient
+
+
+def test_settings_that_cannot_be_used_end_with_2(patient: Patient) -> None:
+    patient.edit("[peers]", "[pears]")
+    ran = patient.examine()
+    check, observed, fix = ran.link
+    assert (ran.code, check) == (2, "settings")
+    assert "unknown key 'pears'; did you mean 'peers'?" in observed
+    assert str(patient.settings) in fix
+    assert ran.states("keys") == {"skipped"}
+    assert ran.states("libraries") == {"ok"}
+
+
+def test_a_service_that_means_nothing_is_found_in_the_same_place(patient: Patient) -> None:
+    patient.add('\n[[client]]\nid = "nobody"\n')
+    ran = patient.examine("--only", "settings")
+    assert ran.link[:2] == ("settings", "'nobody' is not INSTANCE/CLASS/MEMBER or .../SUBSYSTEM")
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "observed", "fix"),
+    [
+        ("pin", 0o640, "mode 0640: other users may read it", "chmod 600"),
+        ("keys.xgate", 0o604, "mode 0604: other users may read it", "chmod 600"),
+        ("messagelog.sqlite", 0o644, "mode 0644: other users may read it", "chmod 600"),
+        ("xgate.toml", 0o666, "mode 0666: other users may change it", "chmod go-w"),
+    ],
+)
+def test_a_file_that_is_open_to_others(
+    patient: Patient, name: str, mode: int, observed: str, fix: str
+) -> None:
+    path = patient.folder / name
+    path.chmod(mode)
+    ran = patient.examine("--only", "files")
+    assert ran.link == ("files", observed, f"Run: {fix} {path}")
+    assert ran.code == 1

@@ -1,0 +1,116 @@
+"""The anchor, and what is published where it leads."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from tests.cli.doctor.conftest import Patient
+
+from xgate.clock import SystemClock
+from xgate.globalconf.anchor import Anchor, AnchorSource, anchor_hash, read_anchor
+from xgate.globalconf.generate import write_anchor
+from xgate.testing.pki import make_ca
+
+
+def test_an_anchor_is_told_by_its_hash(patient: Patient) -> None:
+    (found,) = patient.examine("--only", "anchor").of("anchor")
+    assert f"instance XG, SHA-224 {anchor_hash(patient.anchor.read_bytes())}" in found["observed"]
+
+
+@pytest.mark.parametrize(
+    ("octets", "said"),
+    [(None, "cannot be read: No such file or directory"), (b"<anchor/>", "is no anchor: ")],
+)
+def test_no_anchor(patient: Patient, octets: bytes | None, said: str) -> None:
+    patient.anchor.unlink()
+    if octets is not None:
+        patient.anchor.write_bytes(octets)
+    ran = patient.examine()
+    check, observed, fix = ran.link
+    assert check == "anchor"
+    assert said in observed
+    assert fix.startswith("Get the anchor from the operator of the central server")
+    assert ran.of("configuration")[0]["because"] == "anchor"
+
+
+def test_the_anchor_of_another_instance(patient: Patient) -> None:
+    patient.edit('server = "XG/', 'server = "YY/')
+    ran = patient.examine("--only", "anchor")
+    assert ran.link[1] == "it is of instance XG, and this server is YY/COM/100/CONSUMER"
+    assert ran.report["first_broken"]["expected"] == "an anchor of instance YY"
+
+
+def test_an_anchor_with_another_key(patient: Patient) -> None:
+    patient.forget_configuration()
+    anchor = read_anchor(patient.anchor.read_bytes())
+    other = make_ca("Somebody else").certificate.der
+    source = AnchorSource(anchor.sources[0].url, (other,))
+    patient.anchor.write_bytes(write_anchor(Anchor("XG", (source,), anchor.generated_at)))
+    check, observed, fix = patient.examine().link
+    assert check == "configuration"
+    assert "global_conf_missing_verification_cert" in observed
+    assert fix.startswith("Get the current anchor")
+
+
+def test_a_configuration_that_has_expired(patient: Patient) -> None:
+    patient.forget_configuration()
+    yesterday = SystemClock().now() - timedelta(days=1)
+    patient.publish(at=yesterday, valid_for=timedelta(hours=20))
+    ran = patient.examine()
+    check, observed, fix = ran.link
+    assert check == "configuration"
+    assert "global_conf_outdated: The configuration expired on" in observed
+    assert fix == "Ask the operator of the central server whether it still publishes."
+    assert ran.of("ocsp")[0]["because"] == "configuration"
+
+
+def test_one_that_only_seems_so_because_our_clock_is_wrong(patient: Patient) -> None:
+    patient.forget_configuration()
+    patient.clock.by = -timedelta(days=2)
+    patient.publish(at=patient.clock.now(), valid_for=timedelta(days=1))
+    check, observed, fix = patient.examine().link
+    assert check == "configuration"
+    assert "its clock is 2 days from this machine's" in observed
+    assert fix.startswith("Set this machine's clock")
+
+
+def test_an_older_configuration_that_is_played_again(patient: Patient) -> None:
+    patient.publish(valid_for=timedelta(days=3))
+    ran = patient.examine()
+    check, observed, _ = ran.link
+    assert check == "configuration"
+    assert "before the one in use" in observed
+    assert ran.states("ocsp") == {"ok"}  # by the one in use, as the server does
+
+
+def test_a_source_that_does_not_answer(patient: Patient) -> None:
+    patient.running.authority.away.add("conf")
+    ran = patient.examine()
+    check, observed, fix = ran.link
+    url = f"http://127.0.0.1:{patient.country.ports.authority}/internalconf"
+    assert check == "configuration"
+    assert observed == f"{url}?version=6 answers with status 503"
+    assert fix == f"Try from this machine: curl -v {url}"
+    assert ran.states("registration") == {"ok"}  # by what was kept
+
+
+def test_one_of_two_places_is_away(patient: Patient) -> None:
+    anchor = read_anchor(patient.anchor.read_bytes())
+    (source,) = anchor.sources
+    away = AnchorSource("http://127.0.0.9:1/internalconf", source.certificates)
+    patient.anchor.write_bytes(write_anchor(Anchor("XG", (away, source))))
+    ran = patient.examine("--only", "configuration")
+    assert ran.code == 0
+    assert [f["state"] for f in ran.of("configuration")] == ["ok", "warning"]
+    assert ran.of("configuration")[1]["about"] == "127.0.0.9:1"
+
+
+def test_a_folder_that_another_program_keeps(patient: Patient) -> None:
+    patient.edit('use = "http"', 'use = "disk"')
+    ran = patient.examine("--only", "configuration", "--only", "anchor")
+    assert ran.states("anchor") == {"skipped"}
+    assert "version 6, valid until" in ran.of("configuration")[0]["observed"]
+    patient.forget_configuration()
+    ran = patient.examine("--only", "configuration")
+    assert ran.link[0] == "configuration"
