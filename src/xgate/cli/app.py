@@ -46,6 +46,9 @@ containers can be verified.""",
 Anchor, configuration, time, CA, OCSP, timestamping, keys, certificates, registration, ports, peers,
 database, disk: each is tried as the server would do it, also beside one that runs. Exit code 0 when
 nothing is broken, 1 when something is, 2 when the settings cannot be used.""",
+    "explain": """Explain a fault code, or find what happened to an exchange.
+
+Exit code 0 when it is known, 1 when it is not, 2 when a file that is named cannot be used.""",
     "keys": "Bring keys into the key store, and list them.",
     "globalconf": "Verify a published global configuration.",
 }

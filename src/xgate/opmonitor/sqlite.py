@@ -36,16 +36,19 @@ _ONE = f"{_ALL} AND ? IN (client, provider)"
 class SqliteOperationalStore:
     """An ``OperationalStore`` in the file ``path``, made if it does not exist (mode 0600)."""
 
-    def __init__(self, path: Path) -> None:
-        """:raises OSError: the file cannot be opened, or is another program's."""
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """:param read_only: for other processes than the server: makes and changes nothing.
+        :raises OSError: the file cannot be opened, or is another program's.
+        """
         self._path = path
         self._lock = threading.Lock()
         with _as_os_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = _connect(path)
+            if not read_only:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._db = _connect(path, write=not read_only)
             try:
-                _prepare(self._db)
+                _prepare(self._db, write=not read_only)
             except BaseException:
                 self._db.close()
                 raise
@@ -62,7 +65,7 @@ class SqliteOperationalStore:
         """What was stored between (``OperationalStore.find``)."""
         text = f"{_ALL if client is None else _ONE} ORDER BY time, id"
         values = (since, until) if client is None else (since, until, client.url)
-        with _as_os_errors(self._path), closing(_connect(self._path)) as db:
+        with _as_os_errors(self._path), closing(_connect(self._path, write=False)) as db:
             for time, octets in db.execute(text, values):
                 yield Stored(time, read_record(octets))
 
@@ -76,19 +79,21 @@ class SqliteOperationalStore:
         self._db.close()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, check_same_thread=False, timeout=5.0)
+def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
+    return sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=5.0)
 
 
-def _prepare(db: sqlite3.Connection) -> None:
+def _prepare(db: sqlite3.Connection, *, write: bool) -> None:
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != _APPLICATION:
-        if tables:
+        if tables or not write:
             raise sqlite3.DatabaseError("the file belongs to another program")
         db.execute("PRAGMA journal_mode=WAL")
         db.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
-    db.execute("PRAGMA synchronous=NORMAL")
+    if write:
+        db.execute("PRAGMA synchronous=NORMAL")
 
 
 def _client(record: OperationalRecord) -> str | None:

@@ -1,0 +1,174 @@
+"""``xgate explain``: what a fault code means, and what happened to an exchange.
+
+The rule: a code is explained piece by piece: who refused, while doing what, what it means and what
+to do next, in either spelling. Anything else is an id: of a fault (its detail), of a message or of
+an exchange; it is looked for in the server's own log lines and in its operational records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from xgate.cli.logstore import read_settings
+from xgate.cli.message_words import MESSAGE_WORDS, PREFIXES
+from xgate.cli.output import Unusable, path_text, print_json, print_line, print_rows
+from xgate.cli.words import Words, find_words
+from xgate.errors import Fault
+from xgate.opmonitor.record import OperationalRecord, write_record
+from xgate.opmonitor.sqlite import SqliteOperationalStore
+from xgate.wire.fault_codes import new_code
+
+__all__ = ["Explanation", "explain", "explain_code"]
+
+_CODE = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)*")
+_ALWAYS = 1 << 40
+_LONGEST_LINE = 1 << 20
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What a code means.
+
+    :param code: in the spelling since X-Road 7.8. :param before: what the pieces in front say.
+    """
+
+    code: str
+    before: tuple[str, ...]
+    meaning: str
+    next_step: str
+
+
+def explain(
+    what: str,
+    /,
+    *,
+    log: Path | None = None,
+    config: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Explain a fault code, or find what happened to an exchange.
+
+    Exit code 0 when it is known, 1 when it is not, 2 when a file that is named cannot be used.
+
+    :param what: A code, for example server.clientproxy.network_error or
+        Server.ClientProxy.NetworkError; or an id: the detail of a fault, a message's id
+        (X-Road-Id) or an exchange's (x-road-request-id).
+    :param log: A file with the server's log lines.
+    :param config: The server's settings file: its operational records.
+    :param json: Print one JSON object.
+    """
+    explanation = explain_code(what)
+    if explanation is not None:
+        _show_code(explanation, json=json)
+        return 0
+    if log is None and config is None:
+        raise Fault(
+            "not_found",
+            f"'{what}' is no code that is known here; if it is an id, say where to look: --log "
+            "with the server's log lines, or --config with its settings",
+        )
+    found = [*_lines(what, log), *_records(what, config)]
+    if not found:
+        raise Fault("not_found", f"Nothing is known of '{what}' there")
+    _show_found(what, found, json=json)
+    return 0
+
+
+def explain_code(text: str) -> Explanation | None:
+    """What a code in either spelling means; None for what is no known code."""
+    if not _CODE.fullmatch(text):
+        return None
+    code = new_code(text)
+    words = _words(code)
+    if words is None:
+        return None
+    pieces = code.split(".")
+    said = (PREFIXES.get(".".join(pieces[:2])), *map(PREFIXES.get, pieces[:-1]))
+    before = tuple(dict.fromkeys(sentence for sentence in said if sentence))
+    return Explanation(code, before, words.meaning, words.look_at)
+
+
+def _words(code: str) -> Words | None:
+    return MESSAGE_WORDS.get(code.rpartition(".")[2]) or find_words(code)
+
+
+def _lines(what: str, log: Path | None) -> Iterator[dict[str, Any]]:
+    """The log's lines that have the id in one of their fields."""
+    if log is None:
+        return
+    try:
+        with log.open("rb") as file:
+            while line := file.readline(_LONGEST_LINE):
+                if what.encode() in line:
+                    yield from _matching(what, line)
+    except OSError as error:
+        raise Unusable(f"Cannot read {path_text(log)}: {error.strerror}") from None
+
+
+def _matching(what: str, line: bytes) -> Iterator[dict[str, Any]]:
+    start = line.find(b"{")  # a journal may have put a time and a name in front
+    try:
+        fields = msgspec.json.decode(line[max(start, 0) :])
+    except msgspec.DecodeError:
+        return
+    if isinstance(fields, dict) and what in map(fields.get, ("detail", "id", "request_id")):
+        yield fields
+
+
+def _records(what: str, config: Path | None) -> Iterator[dict[str, Any]]:
+    if config is None:
+        return
+    settings = read_settings(config)
+    path = config.resolve().parent / settings.opmonitor.path
+    if settings.opmonitor.use != "sqlite" or not path.is_file():
+        raise Unusable(f"There are no operational records at {path_text(path)}")
+    try:
+        store = SqliteOperationalStore(path, read_only=True)
+    except OSError as error:
+        raise Unusable(str(error)) from None
+    try:
+        for stored in store.find(0, _ALWAYS):
+            if what in (stored.record.message_id, stored.record.x_request_id):
+                yield _record_fields(stored.record)
+    finally:
+        store.close()
+
+
+def _record_fields(record: OperationalRecord) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.json.decode(write_record(record))
+    code, text = fields.pop("faultCode", None), fields.pop("faultString", None)
+    known = {"event": "operational record", **fields, "code": code, "text": text}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _show_code(explanation: Explanation, *, json: bool) -> None:
+    if json:
+        print_json(explanation)
+        return
+    print_line(explanation.code)
+    print_rows(("", sentence) for sentence in explanation.before)
+    print_rows([("means", explanation.meaning), ("next", explanation.next_step)])
+
+
+def _show_found(what: str, found: list[dict[str, Any]], *, json: bool) -> None:
+    explained = {
+        str(fields["code"]): explanation
+        for fields in found
+        if (explanation := explain_code(str(fields.get("code", "")))) is not None
+    }
+    if json:
+        print_json({"id": what, "found": found, "explanations": list(explained.values())})
+        return
+    for fields in found:
+        print_line(f"{fields.get('event', 'line')}  {fields.get('time', '')}".rstrip())
+        shown = ((name, str(value)) for name, value in fields.items() if name not in _HEADING)
+        print_rows((f"{name} ", text) for name, text in shown)
+    for explanation in explained.values():
+        _show_code(explanation, json=False)
+
+
+_HEADING = ("event", "time")

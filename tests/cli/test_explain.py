@@ -1,0 +1,118 @@
+"""A code is explained in either spelling; an id is found in log lines and records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from xgate.cli.explain import explain_code
+from xgate.opmonitor.record import OperationalRecord
+from xgate.opmonitor.sqlite import SqliteOperationalStore
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Ran
+
+Run = Callable[..., "Ran"]
+UUID = "5c7e0000-0000-4000-8000-000000000001"
+LINE = {
+    "time": "2026-01-31T10:00:00.000+00:00",
+    "event": "exchange",
+    "id": "XG-1",
+    "request_id": UUID,
+    "code": "server.clientproxy.network_error",
+    "text": "Could not connect",
+    "detail": "the-detail",
+}
+
+
+@pytest.mark.parametrize(
+    "code", ["server.clientproxy.network_error", "Server.ClientProxy.NetworkError"]
+)
+def test_a_code_is_explained_in_either_spelling(xgate: Run, code: str) -> None:
+    ran = xgate("explain", code)
+    assert ran.code == 0
+    assert ran.out.startswith("server.clientproxy.network_error\n")
+    assert "The client's own security server refused." in ran.out
+    assert "No TCP connection could be made" in ran.out
+    assert "next         Check names" in ran.out
+
+
+def test_every_piece_in_front_is_explained() -> None:
+    found = explain_code("server.serverproxy.service_failed.ssl_authentication_failed")
+    assert found is not None
+    assert [sentence.split(":")[0] for sentence in found.before] == [
+        "The provider's security server refused.",
+        "It happened between that server and its counterpart",
+    ]
+    assert found.meaning.startswith("A TLS certificate is missing")
+
+
+def test_a_script_gets_an_object(xgate: Run) -> None:
+    ran = xgate("explain", "access_denied", "--json")
+    assert json.loads(ran.out)["code"] == "access_denied"
+    assert set(json.loads(ran.out)) == {"code", "before", "meaning", "next_step"}
+
+
+def test_what_is_no_code_must_be_looked_for_somewhere(xgate: Run) -> None:
+    ran = xgate("explain", "no-such-thing")
+    assert ran.code == 1
+    assert "--log" in ran.err
+
+
+@pytest.mark.parametrize("what", ["the-detail", "XG-1", UUID])
+def test_an_id_is_found_in_the_log_with_its_code_explained(
+    xgate: Run, tmp_path: Path, what: str
+) -> None:
+    log = tmp_path / "server.log"
+    other = {**LINE, "id": "XG-12", "request_id": "x", "detail": f"more {what}"}
+    lines = [json.dumps(other), "Jan 31 host xgate: " + json.dumps(LINE), f"broken {{ {what}"]
+    log.write_text("\n".join(lines))
+
+    ran = xgate("explain", what, "--log", log)
+
+    assert ran.code == 0
+    assert ran.out.count("exchange  2026-01-31") == 1
+    assert "Could not connect" in ran.out
+    assert "No TCP connection could be made" in ran.out
+    found = json.loads(xgate("explain", what, "--log", log, "--json").out)
+    assert found["found"] == [LINE]
+    assert [e["code"] for e in found["explanations"]] == [LINE["code"]]
+
+
+def test_an_id_is_found_in_the_operational_records(xgate: Run, tmp_path: Path) -> None:
+    config = tmp_path / "xgate.toml"
+    config.write_text('server = "XG/COM/1/SS"\n')
+    store = SqliteOperationalStore(tmp_path / "opmonitor.sqlite")
+    record = OperationalRecord(
+        security_server_internal_ip="192.0.2.7",
+        security_server_type="Client",
+        request_in_ts=1,
+        response_out_ts=2,
+        succeeded=False,
+        message_id="XG-1",
+        fault_code="server.serverproxy.access_denied",
+        fault_string="Request is not allowed",
+    )
+    store.append([record], 100)
+    store.close()
+
+    ran = xgate("explain", "XG-1", "--config", config)
+
+    assert ran.code == 0
+    assert "Request is not allowed" in ran.out
+    assert "The client holds no right" in ran.out
+    assert xgate("explain", "XG-2", "--config", config).code == 1
+
+
+def test_files_that_cannot_be_used_are_named(xgate: Run, tmp_path: Path) -> None:
+    config = tmp_path / "xgate.toml"
+    config.write_text('server = "XG/COM/1/SS"\n')
+    missing = xgate("explain", "some-id", "--log", tmp_path / "none")
+    without = xgate("explain", "some-id", "--config", config)
+    assert (missing.code, without.code) == (2, 2)
+    assert "Cannot read" in missing.err
+    assert "no operational records" in without.err
