@@ -17,7 +17,13 @@ from lxml import etree
 from xgate.errors import Fault
 from xgate.wire import xml
 
-__all__ = ["DESCRIPTION_LIMIT", "hide_openapi_servers", "hide_wsdl_addresses"]
+__all__ = [
+    "DESCRIPTION_LIMIT",
+    "hide_openapi_servers",
+    "hide_wsdl_addresses",
+    "is_json",
+    "load_yaml",
+]
 
 DESCRIPTION_LIMIT = 4 * 1024 * 1024
 """The largest description that is handed on, in octets."""
@@ -43,9 +49,9 @@ def hide_openapi_servers(octets: bytes, content_type: str, url: str) -> bytes:
     :param content_type: what the document's server calls it. :param url: where it is.
     :raises Fault: ``internal_error``.
     """
-    is_json = _is_json(content_type, url)
+    as_json = is_json(content_type, url)
     try:
-        document: Any = msgspec.json.decode(octets) if is_json else _load_yaml(octets)
+        document: Any = msgspec.json.decode(octets) if as_json else load_yaml(octets)
     except (msgspec.DecodeError, yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
         raise _unreadable(url) from None
     if not isinstance(document, dict):
@@ -56,12 +62,13 @@ def hide_openapi_servers(octets: bytes, content_type: str, url: str) -> bytes:
         if isinstance(server, dict) and isinstance(server.get("url"), str):
             server["url"] = _path_only(server["url"])
     try:
-        return msgspec.json.encode(document) if is_json else _dump_yaml(document)
+        return msgspec.json.encode(document) if as_json else _dump_yaml(document)
     except (TypeError, ValueError, RecursionError, yaml.YAMLError):
         raise _unreadable(url) from None
 
 
-def _is_json(content_type: str, url: str) -> bool:
+def is_json(content_type: str, url: str) -> bool:
+    """Whether a document is JSON, by what its server calls it, or else by its name."""
     kind = content_type.lower()
     if "application/json" in kind:
         return True
@@ -70,7 +77,7 @@ def _is_json(content_type: str, url: str) -> bool:
     return urlsplit(url).path.endswith(".json")
 
 
-def _load_yaml(octets: bytes) -> Any:
+def load_yaml(octets: bytes) -> Any:
     """Plain values only. Whoever refers to one node from many places gets it many times by
     reference, so the document in memory is never larger than what was read.
     """
