@@ -312,6 +312,7 @@ class Caller:
     def __init__(self, running: Running) -> None:
         self.running = running
         self.country = running.country
+        self.door = self.country.consumer.address, self.country.ports.client
         self._stores = [SqliteStore(place.messagelog) for place in self.country.places]
         self._trust = read_disk(self.country.verification, SystemClock().now()).conf
 
@@ -335,11 +336,9 @@ class Caller:
         if secure:
             chain = (identity.certificate.der,) if identity else ()
             tls = service_context(TlsIdentity(identity.key, chain) if identity else None)
+        host, port = self.door
         connection = await connect(
-            self.country.consumer.address,
-            ports.client_tls if secure else ports.client,
-            tls=tls,
-            timeout=10.0,
+            host, ports.client_tls if secure else port, tls=tls, timeout=10.0
         )
         connection.timeout = 30.0
         try:

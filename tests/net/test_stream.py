@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from xgate.net.errors import ClosedError, TimedOutError
+from xgate.net.errors import ClosedError, ResetError, TimedOutError
 from xgate.net.stream import SocketStream
 from xgate.testing.network import stream_pair
 
@@ -90,9 +90,9 @@ async def test_a_reset_is_a_closed_connection_with_its_cause() -> None:
     near, far = stream_pair()
     near.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     near.close()
-    with pytest.raises(ClosedError, match="reset"):
+    with pytest.raises(ResetError, match="reset"):
         await far.receive()
-    with pytest.raises(ClosedError, match=r"[Bb]roke"):
+    with pytest.raises(ResetError, match=r"[Bb]roke"):
         await far.send_all(b"x")
     far.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
+import struct
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,7 +28,14 @@ from xgate.net.context import (
     peer_server_context,
     service_context,
 )
-from xgate.net.errors import ClosedError, NetError, TimedOutError, TlsError
+from xgate.net.errors import (
+    ClosedError,
+    NetError,
+    RefusedError,
+    ResetError,
+    TimedOutError,
+    TlsError,
+)
 from xgate.net.stream import SocketStream
 from xgate.net.tls import TlsStream, accept_tls, connect_tls
 from xgate.testing.network import make_identity, rsa_key, stream_pair, write_pem
@@ -97,7 +105,7 @@ async def refused(client: TlsContext, server: TlsContext) -> tuple[str, str]:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve)
-        with pytest.raises(TlsError) as caught:
+        with pytest.raises(RefusedError) as caught:
             await connect_and_read(near, client)
         near.close()
     return str(caught.value), said["server"]
@@ -254,6 +262,26 @@ async def test_a_peer_that_hangs_up_in_the_handshake_is_a_closed_connection() ->
     near.close()
     with pytest.raises(ClosedError, match="peer closed"):
         await accept_tls(far, SERVING)
+
+
+async def test_a_spoilt_record_is_no_refusal() -> None:
+    async with connected(peer_client_context(CLIENT), SERVING) as (near, far):
+        await near._stream.send_all(b"\x17\x03\x03\x00\x20" + bytes(32))
+        with pytest.raises(TlsError) as ours:
+            await far.receive()
+        await far.aclose(linger=0.1)
+        with pytest.raises(TlsError, match="alert") as told:
+            await near.receive()
+        assert type(ours.value) is type(told.value) is TlsError
+
+
+async def test_a_reset_is_told_apart_from_an_end() -> None:
+    async with connected(peer_client_context(CLIENT), SERVING) as (near, far):
+        reset = struct.pack("ii", 1, 0)
+        far._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        far._stream.close()
+        with pytest.raises(ResetError, match="Connection reset by peer"):
+            await near.receive()
 
 
 async def test_an_end_without_goodbye_is_told_apart() -> None:

@@ -10,7 +10,7 @@ import trio
 
 from xgate.errors import Fault
 from xgate.net.body import Spool
-from xgate.net.errors import ClosedError
+from xgate.net.errors import ClosedError, ResetError
 from xgate.net.fetch import Response, fetch
 from xgate.net.server import Exchange
 from xgate.sandbox.messages import multipart_related, soap_request
@@ -163,6 +163,8 @@ async def test_refusals_keep_their_names_while_it_streams(serve: Serve) -> None:
             raise Fault("logging_failed", "full")
         with pytest.raises(Fault, match="io_error"), intake.streaming():
             raise ClosedError("gone")
+        with pytest.raises(Fault, match="network_error"), intake.streaming():
+            raise ResetError("broken")
 
     _, fault = await take(serve, act, "text/xml", ENVELOPE)
     assert fault is None

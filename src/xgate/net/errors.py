@@ -11,6 +11,8 @@ __all__ = [
     "ConnectError",
     "HttpError",
     "NetError",
+    "RefusedError",
+    "ResetError",
     "TimedOutError",
     "TlsError",
     "TooBigError",
@@ -24,6 +26,10 @@ class NetError(Exception):
 
 class ClosedError(NetError):
     """The connection is gone: cut by the peer, by the network or by ourselves."""
+
+
+class ResetError(ClosedError):
+    """The connection broke: not closed in order, but reset or given up by the network."""
 
 
 class TimedOutError(NetError):
@@ -40,6 +46,10 @@ class UnknownHostError(ConnectError):
 
 class TlsError(NetError):
     """TLS failed: no common parameters, a certificate refused, a broken record."""
+
+
+class RefusedError(TlsError):
+    """The peer does not accept our certificate, or nothing that we offer."""
 
 
 class TooBigError(NetError):

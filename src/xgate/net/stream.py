@@ -17,7 +17,7 @@ from typing import Protocol
 
 import trio
 
-from xgate.net.errors import ClosedError, TimedOutError
+from xgate.net.errors import ClosedError, ResetError, TimedOutError
 
 __all__ = ["LINGER", "Octets", "SocketStream", "Stream"]
 
@@ -255,4 +255,4 @@ def _after(parts: list[memoryview], sent: int) -> list[memoryview]:
 def _closed(error: OSError) -> ClosedError:
     if error.errno == errno.EBADF:
         return ClosedError("the connection was closed on this side")
-    return ClosedError(f"the connection broke: {error.strerror or error}")
+    return ResetError(f"the connection broke: {error.strerror or error}")

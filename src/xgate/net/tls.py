@@ -8,6 +8,7 @@ the peer by an alert, and the socket is closed only when the alert had time to a
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -16,7 +17,7 @@ import trio
 from OpenSSL import SSL, crypto
 
 from xgate.net.context import TlsContext
-from xgate.net.errors import ClosedError, NetError, TlsError
+from xgate.net.errors import ClosedError, NetError, RefusedError, ResetError, TlsError
 from xgate.net.stream import LINGER, Octets, SocketStream
 
 __all__ = ["HANDSHAKE_TIMEOUT", "TlsStream", "accept_tls", "connect_tls"]
@@ -27,6 +28,7 @@ HANDSHAKE_TIMEOUT = 30.0
 _RECORD = 16384  # most plain octets of one TLS record
 _EARLY = 4 * _RECORD
 _CLOSE_TIMEOUT = 1.0
+_REFUSALS = ("certificate", "unknown ca", "access denied", "handshake failure")  # alerts
 _WOULD_BLOCK = (SSL.WantReadError, SSL.WantWriteError)
 
 
@@ -316,8 +318,10 @@ def _der(certificate: crypto.X509) -> bytes:
 
 
 def _lost(error: SSL.SysCallError) -> ClosedError:
-    code, name = error.args
-    return ClosedError(f"the connection broke: {'the peer closed it' if code == -1 else name}")
+    code, _ = error.args
+    if code == -1:
+        return ClosedError("the connection broke: the peer closed it")
+    return ResetError(f"the connection broke: {os.strerror(code)}")
 
 
 def _failed(error: SSL.Error) -> TlsError:
@@ -325,5 +329,6 @@ def _failed(error: SSL.Error) -> TlsError:
     entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
     reasons = ", ".join(str(entry[2]) for entry in entries) or "unknown reason"
     if "alert" in reasons:
-        return TlsError(f"the peer broke TLS off: {reasons}")
+        refused = any(word in reasons for word in _REFUSALS)
+        return (RefusedError if refused else TlsError)(f"the peer broke TLS off: {reasons}")
     return TlsError(f"TLS failed: {reasons}")

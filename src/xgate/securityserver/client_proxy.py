@@ -13,7 +13,7 @@ from datetime import datetime
 
 from xgate.errors import Fault, faults_under
 from xgate.net.client import ClientConnection
-from xgate.net.errors import NetError, TlsError
+from xgate.net.errors import NetError, RefusedError, ResetError
 from xgate.net.server import Exchange
 from xgate.policy.admit import check_caller, check_registered
 from xgate.policy.route import find_route
@@ -162,8 +162,10 @@ async def _receive(
         reader = MessageReader(head.boundary, sender="server", protocol=intake.protocol)
         with _lost_in_the_answer():
             await receive_message(received, reader, peer.receive, on_head)
-    except TlsError as error:  # in TLS 1.3 a refused certificate shows only here
+    except RefusedError as error:  # in TLS 1.3 a refused certificate shows only here
         raise Fault("ssl_authentication_failed", f"TLS handshake failed: {error}") from error
+    except ResetError as error:
+        raise Fault("network_error", str(error)) from error
     except NetError as error:
         raise Fault("io_error", str(error)) from error
     if received.fault is not None:

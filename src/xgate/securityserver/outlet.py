@@ -15,7 +15,7 @@ import trio
 
 from xgate.errors import SERVICE_FAILED, Fault, faults_under
 from xgate.net.client import ClientConnection
-from xgate.net.errors import ClosedError, NetError, TimedOutError, TlsError
+from xgate.net.errors import ClosedError, NetError, RefusedError, ResetError, TimedOutError
 from xgate.net.http import HeaderList
 from xgate.net.stream import Octets
 from xgate.securityserver.aside import read_aside
@@ -79,10 +79,12 @@ class Outlet:
                     return PeerSaidError(await read_fault_body(self._peer))
             except Fault as fault:
                 return PeerSaidError(fault)
-            except TlsError as refusal:
+            except RefusedError as refusal:
                 if self._sound:  # an alert; after a failed send OpenSSL has nothing to say
                     text = f"TLS handshake failed: {refusal}"
                     return PeerSaidError(Fault("ssl_authentication_failed", text))
+            except ResetError as reset:
+                return reset
             except NetError:
                 pass  # nothing was said
         return error

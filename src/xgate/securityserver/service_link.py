@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from xgate.errors import Fault
 from xgate.net.client import ClientConnection
-from xgate.net.errors import ConnectError, HttpError, NetError, UnknownHostError
+from xgate.net.errors import ConnectError, HttpError, NetError, ResetError, UnknownHostError
 from xgate.securityserver.server import SecurityServer
 from xgate.serverconf.model import Service
 
@@ -44,7 +44,7 @@ async def connected(
         await server.services.give_back(connection)
     except UnknownHostError as error:
         raise Fault("unknown_host", str(error)) from error
-    except ConnectError as error:
+    except (ConnectError, ResetError) as error:
         raise Fault("network_error", str(error)) from error
     except (NetError, HttpError) as error:
         raise Fault("io_error", str(error)) from error

@@ -14,7 +14,7 @@ from functools import partial
 import trio
 
 from xgate.errors import CLIENT, SERVICE_FAILED, Fault, faults_under
-from xgate.net.errors import NetError
+from xgate.net.errors import NetError, ResetError
 from xgate.net.server import Exchange
 from xgate.securityserver.aside import read_aside
 from xgate.securityserver.receive import Received
@@ -106,9 +106,14 @@ class SoapIntake:
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
-        """A lost connection is ``io_error``; refusals keep their own names."""
+        """A broken connection is ``network_error``, any other loss ``io_error`` (soap-protocol 8).
+
+        Refusals keep their own names.
+        """
         try:
             yield
+        except ResetError as error:
+            raise Fault("network_error", str(error)) from error
         except NetError as error:
             raise Fault("io_error", str(error)) from error
 
