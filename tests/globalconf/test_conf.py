@@ -158,15 +158,16 @@ def test_maintenance_and_ocsp_order_of_version_6(golden: Path) -> None:
     assert conf.server_maintenance(ServerId(business("foo"), "fooServerCode")) is None
 
     issued = certificate(golden, "keys/consumer.pem")
-    issuer = conf.find_cas("EE", issued.issuer)
-    assert issuer
-    everything = conf.ocsp_urls_for(issued)
+    issuer = conf.find_cas("EE", issued.issuer)[0]
+    everything = conf.ocsp_urls_for(issued, issuer)
     assert everything
     assert len(set(everything)) == len(everything)
-    free = conf.ocsp_urls_for(issued, "ONLY_FREE")
-    paid = conf.ocsp_urls_for(issued, "ONLY_PAID")
+    free = conf.ocsp_urls_for(issued, issuer, "only-free")
+    paid = conf.ocsp_urls_for(issued, issuer, "only-paid")
     assert set(free) | set(paid) <= set(everything)
-    assert conf.ocsp_urls_for(issued, "FREE_FIRST")[: len(free) - 1] == free[: len(free) - 1]
+    assert (
+        conf.ocsp_urls_for(issued, issuer, "free-first")[: len(free) - 1] == free[: len(free) - 1]
+    )
 
 
 @pytest.mark.reference
@@ -358,7 +359,8 @@ def test_costs_count_from_version_6(own: Instance, ca: bytes) -> None:
     issued = Certificate.load(ca)  # self-issued, so issued by our CA
     for version, urls in ((5, ("http://ocsp", "http://o2")), (6, ("http://ocsp",))):
         conf = GlobalConf("XX", {"XX": msgspec.structs.replace(own, version=version)})
-        assert conf.ocsp_urls_for(issued, "ONLY_FREE") == urls
+        (issuer, *_) = conf.find_cas("XX", issued.issuer)
+        assert conf.ocsp_urls_for(issued, issuer, "only-free") == urls
 
 
 def test_a_chain_of_names_ends(own: Instance, ca: bytes) -> None:

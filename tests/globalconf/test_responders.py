@@ -27,11 +27,11 @@ LISTED = (
 @pytest.mark.parametrize(
     ("order", "urls"),
     [
-        ("NONE", ["unknown", "paid", "free", "undefined", "paid 2"]),
-        ("FREE_FIRST", ["free", "paid", "paid 2", "unknown", "undefined"]),
-        ("PAID_FIRST", ["paid", "paid 2", "free", "unknown", "undefined"]),
-        ("ONLY_FREE", ["free"]),
-        ("ONLY_PAID", ["paid", "paid 2"]),
+        ("none", ["unknown", "paid", "free", "undefined", "paid 2"]),
+        ("free-first", ["free", "paid", "paid 2", "unknown", "undefined"]),
+        ("paid-first", ["paid", "paid 2", "free", "unknown", "undefined"]),
+        ("only-free", ["free"]),
+        ("only-paid", ["paid", "paid 2"]),
     ],
 )
 def test_order(order: OcspOrder, urls: list[str]) -> None:

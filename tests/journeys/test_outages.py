@@ -188,6 +188,29 @@ async def test_without_a_responder_nothing_goes_and_with_it_everything(
         assert counts(started, "early") == NOTHING
 
 
+async def test_servers_that_start_while_the_responder_is_away_serve_by_what_they_kept(
+    start: Starter, found: Callable[..., Country]
+) -> None:
+    country = found()
+    authority = Authority(country, SystemClock())
+    async with start(country, authority=authority) as started:
+        await assert_serves(started)
+        while [_kept(place) for place in country.places] != [3, 2]:  # the consumer has a peer's
+            await trio.lowlevel.checkpoint()
+    authority.away.add("ocsp")
+    async with start(country, authority=authority) as started:
+        line = await started.running.provider.wait("OCSP responses refreshed")
+        restored = await started.running.provider.wait("OCSP responses restored")
+        await assert_serves(started)
+
+        assert (line["certificates"], line["answered"]) == (2, 0)
+        assert (restored["kept"], restored["dropped"]) == (2, 0)
+
+
+def _kept(place: Place) -> int:
+    return len(list((place.folder / "ocsp-cache").glob("*.ocsp")))
+
+
 # The log
 
 

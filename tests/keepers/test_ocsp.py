@@ -1,35 +1,38 @@
-"""OCSP responses are fetched before they are needed, from whoever answers, whatever fails."""
+"""OCSP responses are fetched before they are needed, and again before they age."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
 from xgate.cell import Cell
-from xgate.globalconf.conf import GlobalConf
+from xgate.globalconf.conf import GlobalConf, Instance
 from xgate.globalconf.optional import Settings
+from xgate.globalconf.shared import CaInfo, OcspInfo
 from xgate.ids import ClientId, ServerId
-from xgate.keepers.ocsp import keep_ocsp, refresh_ocsp
-from xgate.net.errors import HttpError, TimedOutError
+from xgate.keepers.ocsp import certificates_in_use, keep_ocsp
+from xgate.keepers.ocsp_client import OcspClient
+from xgate.net.errors import TimedOutError
 from xgate.policy.world import World
 from xgate.serverconf.model import ServerConf
+from xgate.signer.keyring import AuthKey, Keyring
 from xgate.signer.ocsp_cache import OcspCache
 from xgate.testing.authority import NOW, Authority
-from xgate.testing.conf import make_conf
+from xgate.testing.conf import approve, make_conf
 from xgate.testing.outside import LoopClock, Services, Watch
-from xgate.testing.pki import NOT_BEFORE, Credential, issue_auth, issue_ocsp, make_ca, make_key
-from xgate.testing.responders import GOOD, UNKNOWN, answer_ocsp
+from xgate.testing.pki import NOT_BEFORE, issue_auth, make_ca, make_ec_key
 from xgate.trust.certificate import Certificate
-from xgate.trust.ocsp import OcspResponse
+
+Responder = Callable[..., Callable[[bytes], bytes]]
 
 ROUND = "OCSP responses refreshed"
 MISSED = "OCSP not refreshed"
-URLS = ("http://one/", "http://two/")
 CLOCK = LoopClock()
 
 
@@ -40,32 +43,18 @@ def own(authority: Authority) -> list[Certificate]:
     return [sign, issue_auth(authority.ca, "ss").certificate]
 
 
+@pytest.fixture
+def cache() -> OcspCache:
+    return OcspCache()
+
+
 def world_of(conf: GlobalConf) -> World:
     return World(conf, ServerConf(ServerId(ClientId("XG", "COM", "1"), "SS")))
 
 
-def responder(
-    authority: Authority,
-    *,
-    status: str | datetime = GOOD,
-    age: timedelta = timedelta(0),
-    lasts: timedelta | None = None,
-    by: Credential | None = None,
-) -> Callable[[bytes], bytes]:
-    """Answers what it is asked at the time it is asked."""
-
-    def answer(request: bytes) -> bytes:
-        at = CLOCK.now() - age
-        return answer_ocsp(
-            request,
-            by or authority.ocsp,
-            authority.ca.certificate,
-            lambda _: status,
-            at,
-            next_update=None if lasts is None else at + lasts,
-        )
-
-    return answer
+def ring_of(certificates: Sequence[Certificate]) -> Keyring:
+    key = make_ec_key("whose it is does not matter here")
+    return Keyring((), tuple(AuthKey(certificate, key) for certificate in certificates))
 
 
 def failing(error: Exception) -> Callable[[bytes], bytes]:
@@ -77,151 +66,22 @@ def failing(error: Exception) -> Callable[[bytes], bytes]:
 
 @asynccontextmanager
 async def keeping(
-    certificates: Sequence[Certificate],
+    certificates: Sequence[Certificate] | Cell[Keyring],
     world: Cell[World],
     cache: OcspCache,
     services: Services,
     watch: Watch,
 ) -> AsyncIterator[None]:
+    ring = certificates if isinstance(certificates, Cell) else Cell(ring_of(certificates))
+    client = OcspClient(world, cache, CLOCK, services.post, watch)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(
-            keep_ocsp, lambda: certificates, world, cache, CLOCK, services.post, watch
-        )
+        nursery.start_soon(keep_ocsp, ring, world, client, CLOCK, watch)
         yield
         nursery.cancel_scope.cancel()
 
 
-@pytest.fixture
-def cache() -> OcspCache:
-    return OcspCache()
-
-
-# one certificate
-
-
-async def refresh(
-    certificate: Certificate,
-    conf: GlobalConf,
-    cache: OcspCache,
-    services: Services,
-    watch: Watch,
-) -> datetime | None:
-    return await refresh_ocsp(certificate, world_of(conf), cache, CLOCK, services.post, watch)
-
-
-async def test_the_first_good_answer_is_kept_and_tells_until_when_it_holds(
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
-    autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
-) -> None:
-    conf = make_conf(authority, ocsp_urls=URLS, freshness=600)
-    services.answers = dict.fromkeys(URLS, responder(authority))
-    until = await refresh(own[0], conf, cache, services, watch)
-    assert until == NOW + timedelta(minutes=10)
-    assert services.urls == [URLS[0]]
-    assert services.kinds == {"application/ocsp-request"}
-    assert watch.reports == []
-    kept = cache.find(own[0].sha1, conf, CLOCK.now())
-    assert kept is not None
-    assert OcspResponse.load(kept).this_update == NOW
-
-
-async def test_a_responder_that_is_no_good_is_passed_over_for_the_next(
-    authority: Authority,
-    own: list[Certificate],
-    autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
-) -> None:
-    conf = make_conf(authority, ocsp_urls=URLS)
-    other = make_ca("Other")
-    stranger = issue_ocsp(other, "Stranger")
-    good = responder(authority)
-    bad: list[Callable[[bytes], bytes]] = [
-        failing(TimedOutError("no answer in 60 s")),
-        failing(HttpError("the answer is 503")),
-        failing(ZeroDivisionError("nobody foresaw this")),
-        lambda _: b"",
-        lambda _: b"<html>busy</html>",
-        lambda _: good(b"no request"),  # malformedRequest
-        lambda request: good(request)[:-1],
-        responder(authority, by=stranger),
-        responder(authority, by=Credential(authority.ocsp.certificate, stranger.key)),
-        responder(authority, age=timedelta(hours=2)),
-        responder(authority, age=-timedelta(hours=2)),
-        responder(authority, age=timedelta(minutes=2), lasts=timedelta(minutes=1)),
-        lambda _: authority.vouch(own[1]),  # about another certificate
-    ]
-    for number, answer in enumerate(bad, start=1):
-        services.answers = {URLS[0]: answer, URLS[1]: good}
-        services.asked.clear()
-        cache = OcspCache()
-        assert await refresh(own[0], conf, cache, services, watch) is not None, number
-        assert services.urls == list(URLS)
-        assert len(watch.named(MISSED)) == number
-        assert watch.reports[-1].fields["url"] == URLS[0]
-        assert watch.reports[-1].fields["cause"]
-        kept = cache.find(own[0].sha1, conf, CLOCK.now())
-        assert kept is not None
-        assert OcspResponse.load(kept).status == "good"
-
-
-async def test_when_nobody_answers_what_was_kept_stays(
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
-    autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
-) -> None:
-    conf = make_conf(authority, ocsp_urls=URLS)
-    cache.put(own[0], authority.vouch(own[0]))
-    before = cache.find(own[0].sha1, conf, NOW)
-    services.answers = dict.fromkeys(URLS, failing(TimedOutError("no answer")))
-    assert await refresh(own[0], conf, cache, services, watch) is None
-    assert cache.find(own[0].sha1, conf, NOW) == before
-
-
-@pytest.mark.parametrize("status", [NOW, UNKNOWN])
-async def test_bad_news_is_kept_as_well(
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
-    autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
-    status: str | datetime,
-) -> None:
-    conf = make_conf(authority, ocsp_urls=URLS)
-    cache.put(own[0], authority.vouch(own[0]))
-    services.answers = {URLS[0]: responder(authority, status=status)}
-    assert await refresh(own[0], conf, cache, services, watch) is not None
-    kept = cache.find(own[0].sha1, conf, NOW)
-    assert kept is not None
-    assert OcspResponse.load(kept).status != "good"
-
-
-async def test_a_certificate_of_no_approved_ca_is_reported_and_nobody_is_asked(
-    authority: Authority,
-    cache: OcspCache,
-    autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
-) -> None:
-    foreign = issue_auth(make_ca("Stranger"), "ss").certificate
-    conf = make_conf(authority)
-    assert await refresh(foreign, conf, cache, services, watch) is None
-    assert services.asked == []
-    assert watch.reports[0].fields["certificate"] == str(foreign.serial)
-
-
-# round after round
-
-
 async def test_all_are_asked_for_at_once_and_again_at_the_interval(
+    responder: Responder,
     authority: Authority,
     own: list[Certificate],
     cache: OcspCache,
@@ -230,7 +90,7 @@ async def test_all_are_asked_for_at_once_and_again_at_the_interval(
     watch: Watch,
 ) -> None:
     world = Cell(world_of(make_conf(authority)))
-    services.answers = {"http://ocsp/": responder(authority)}
+    services.answers = {"http://ocsp/": responder()}
     async with keeping(own, world, cache, services, watch):
         rounds = await watch.wait(ROUND, 3)
     assert [(one.time, one.fields) for one in rounds] == [
@@ -241,6 +101,7 @@ async def test_all_are_asked_for_at_once_and_again_at_the_interval(
 
 
 async def test_what_is_missing_is_asked_for_again_soon_and_then_ever_more_seldom(
+    responder: Responder,
     authority: Authority,
     own: list[Certificate],
     cache: OcspCache,
@@ -252,13 +113,13 @@ async def test_what_is_missing_is_asked_for_again_soon_and_then_ever_more_seldom
     services.answers = {"http://ocsp/": failing(TimedOutError("no answer"))}
     async with keeping(own, world, cache, services, watch):
         await watch.wait(ROUND, 8)
-        services.answers = {"http://ocsp/": responder(authority)}
+        services.answers = {"http://ocsp/": responder()}
         rounds = await watch.wait(ROUND, 10)
-    times = (0, 1, 3, 7, 15, 31, 61, 91)
+    times = (0, 1, 3, 7, 15, 31, 63, 123)
     assert [(one.time, one.fields["answered"]) for one in rounds] == [
         *((time, 0) for time in times),
-        (121, 2),
-        (1321, 2),
+        (183, 2),
+        (1383, 2),
     ]
 
 
@@ -267,11 +128,13 @@ async def test_what_is_missing_is_asked_for_again_soon_and_then_ever_more_seldom
     [
         (3600, 600, [0, 480, 960]),  # two tries before nextUpdate
         (600, 3600, [0, 480, 960]),  # before the answer is too old
-        (3600, 100, [0, 60, 120]),  # never more often than once in a minute
+        (3600, 100, [0, 50, 100]),
+        (3600, 10, [0, 10, 20]),  # never more often than that
         (86_400, 86_400, [0, 1200, 2400]),
     ],
 )
 async def test_an_answer_is_asked_for_again_before_it_ages(
+    responder: Responder,
     authority: Authority,
     own: list[Certificate],
     cache: OcspCache,
@@ -283,13 +146,14 @@ async def test_an_answer_is_asked_for_again_before_it_ages(
     times: list[int],
 ) -> None:
     world = Cell(world_of(make_conf(authority, freshness=freshness)))
-    services.answers = {"http://ocsp/": responder(authority, lasts=timedelta(seconds=lasts))}
+    services.answers = {"http://ocsp/": responder(lasts=timedelta(seconds=lasts))}
     async with keeping(own, world, cache, services, watch):
         rounds = await watch.wait(ROUND, 3)
     assert [one.time for one in rounds] == times
 
 
 async def test_a_configuration_that_wants_them_fresher_is_heeded_at_once(
+    responder: Responder,
     authority: Authority,
     own: list[Certificate],
     cache: OcspCache,
@@ -298,7 +162,7 @@ async def test_a_configuration_that_wants_them_fresher_is_heeded_at_once(
     watch: Watch,
 ) -> None:
     world = Cell(world_of(make_conf(authority)))
-    services.answers = {"http://ocsp/": responder(authority)}
+    services.answers = {"http://ocsp/": responder()}
 
     async def swap() -> None:
         await trio.sleep(100)
@@ -314,6 +178,7 @@ async def test_a_configuration_that_wants_them_fresher_is_heeded_at_once(
 
 
 async def test_a_swap_while_the_round_runs_is_not_missed(
+    responder: Responder,
     authority: Authority,
     own: list[Certificate],
     cache: OcspCache,
@@ -322,7 +187,7 @@ async def test_a_swap_while_the_round_runs_is_not_missed(
     watch: Watch,
 ) -> None:
     world = Cell(world_of(make_conf(authority)))
-    answer = responder(authority)
+    answer = responder()
 
     def swapping(request: bytes) -> bytes:
         world.set(world_of(make_conf(authority, freshness=1800)))
@@ -335,6 +200,7 @@ async def test_a_swap_while_the_round_runs_is_not_missed(
 
 
 async def test_only_certificates_that_could_be_used_are_asked_about(
+    responder: Responder,
     authority: Authority,
     own: list[Certificate],
     cache: OcspCache,
@@ -343,11 +209,11 @@ async def test_only_certificates_that_could_be_used_are_asked_about(
     watch: Watch,
 ) -> None:
     expired = issue_auth(
-        authority.ca, "old", key=make_key("old"), not_after=NOT_BEFORE + timedelta(days=1)
+        authority.ca, "old", key=make_ec_key("old"), not_after=NOT_BEFORE + timedelta(days=1)
     ).certificate
     self_signed = authority.ca.certificate
     world = Cell(world_of(make_conf(authority)))
-    services.answers = {"http://ocsp/": responder(authority)}
+    services.answers = {"http://ocsp/": responder()}
     async with keeping([expired, self_signed, *own], world, cache, services, watch):
         rounds = await watch.wait(ROUND, 2)
     assert [(one.time, one.fields["certificates"]) for one in rounds] == [(0, 2), (1200, 2)]
@@ -368,6 +234,7 @@ async def test_without_certificates_there_is_nothing_to_do_and_it_goes_on(
 
 
 async def test_a_responder_that_hangs_starves_no_other_certificate(
+    responder: Responder,
     authority: Authority,
     own: list[Certificate],
     cache: OcspCache,
@@ -376,7 +243,7 @@ async def test_a_responder_that_hangs_starves_no_other_certificate(
     watch: Watch,
 ) -> None:
     world = Cell(world_of(make_conf(authority)))
-    answer = responder(authority)
+    answer = responder()
     first = trio.Event()
 
     async def hanging(request: bytes) -> bytes:
@@ -391,3 +258,104 @@ async def test_a_responder_that_hangs_starves_no_other_certificate(
         (report,) = await watch.wait(ROUND)
     assert services.asked == [(0, "http://ocsp/"), (0, "http://ocsp/")]
     assert (report.time, report.fields["answered"]) == (60, 1)
+
+
+async def test_what_is_missing_makes_nobody_ask_for_the_rest_again(
+    responder: Responder,
+    authority: Authority,
+    own: list[Certificate],
+    cache: OcspCache,
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+) -> None:
+    world = Cell(world_of(make_conf(authority)))
+    answer = responder()
+
+    def forgetful(request: bytes) -> bytes:
+        return answer(request) if own[0].serial.to_bytes(8) in request else b""
+
+    services.answers = {"http://ocsp/": forgetful}
+    async with keeping(own, world, cache, services, watch):
+        rounds = await watch.wait(ROUND, 4)
+    assert [(one.time, one.fields["certificates"], one.fields["answered"]) for one in rounds] == [
+        (0, 2, 1),
+        (1, 1, 0),
+        (3, 1, 0),
+        (7, 1, 0),
+    ]
+
+
+async def test_new_keys_are_asked_about_at_once(
+    responder: Responder,
+    authority: Authority,
+    own: list[Certificate],
+    cache: OcspCache,
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+) -> None:
+    world, ring = Cell(world_of(make_conf(authority))), Cell(ring_of(own[:1]))
+    services.answers = {"http://ocsp/": responder()}
+    async with keeping(ring, world, cache, services, watch):
+        await watch.wait(ROUND)
+        await trio.sleep(100)
+        ring.set(ring_of(own))
+        rounds = await watch.wait(ROUND, 3)
+    assert [(one.time, one.fields["certificates"]) for one in rounds] == [
+        (0, 1),
+        (100, 1),
+        (1200, 1),
+    ]
+
+
+# whose responses others want
+
+
+def below(authority: Authority, *, asked: bool) -> tuple[GlobalConf, Certificate, Certificate]:
+    """A configuration whose CA has one below it, that one, and a certificate of its."""
+    middle = make_ca("Middle", issuer=authority.ca)
+    shared = approve(authority)
+    (service,) = shared.certification_services
+    top = CaInfo(service.top.certificate, (OcspInfo("http://top/"),) if asked else ())
+    intermediate = CaInfo(middle.certificate.der, (OcspInfo("http://middle/"),))
+    service = msgspec.structs.replace(service, top=top, intermediates=(intermediate,))
+    shared = msgspec.structs.replace(shared, certification_services=(service,))
+    conf = GlobalConf("XG", {"XG": Instance("XG", shared, version=6)})
+    return conf, middle.certificate, issue_auth(middle, "below").certificate
+
+
+def test_the_cas_below_a_top_belong_to_it_if_somebody_answers_for_them(
+    authority: Authority,
+) -> None:
+    conf, middle, leaf = below(authority, asked=True)
+    assert certificates_in_use([leaf, leaf], conf, NOW) == [leaf, middle]
+    conf, middle, leaf = below(authority, asked=False)
+    assert certificates_in_use([leaf], conf, NOW) == [leaf]
+
+
+def test_without_an_own_configuration_only_the_own_certificates_are_known(
+    own: list[Certificate],
+) -> None:
+    assert certificates_in_use(own, GlobalConf("XG", {}), NOW) == own
+
+
+async def test_a_ca_below_the_top_is_asked_about_where_its_issuer_says(
+    responder: Responder,
+    authority: Authority,
+    cache: OcspCache,
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+) -> None:
+    conf, middle, leaf = below(authority, asked=True)
+    below_it = make_ca("Middle", issuer=authority.ca)
+    services.answers = {
+        "http://top/": responder(by=authority.ca),
+        "http://middle/": responder(by=below_it, ca=below_it),
+    }
+    async with keeping([leaf], Cell(world_of(conf)), cache, services, watch):
+        (first,) = await watch.wait(ROUND)
+    assert first.fields == {"certificates": 2, "answered": 2}
+    assert set(services.urls) == {"http://top/", "http://middle/"}
+    assert cache.find(middle.sha1, conf, NOW) is not None

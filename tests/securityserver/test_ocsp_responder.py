@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
@@ -20,8 +20,11 @@ AT_HAND = {ONE.sha1: b"first", TWO.sha1: b"second"}
 
 
 async def ask(serve: Serve, query: str, method: str = "GET") -> Response:
+    async def find(hashes: Sequence[str]) -> list[bytes | None]:
+        return [AT_HAND.get(sha1) for sha1 in hashes]
+
     async def handle(exchange: Exchange) -> None:
-        await answer_ocsp_query(exchange, AT_HAND.get, lambda: [ONE, TWO])
+        await answer_ocsp_query(exchange, find, lambda: [ONE, TWO])
 
     return await fetch(f"http://127.0.0.1:{await serve(handle)}/{query}", method=method)
 

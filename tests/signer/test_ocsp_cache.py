@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+import trio
+import trio.testing
 
 from xgate.errors import Fault
 from xgate.globalconf.optional import Settings
@@ -151,3 +154,45 @@ def test_an_issuer_by_name_alone_is_none() -> None:
     with pytest.raises(Fault) as caught:
         find_issuer(CONF, issue_auth(namesake, "ss").certificate, NOW)
     assert caught.value.code == "cannot_create_cert_path.internal_error"
+
+
+# for a copy
+
+
+async def test_what_has_come_changed_or_gone_is_told_once() -> None:
+    cache = OcspCache(limit=2)
+    first, second, third = (issue_auth(AUTHORITY.ca, f"ss{n}").certificate for n in range(3))
+    told: list[set[str]] = []
+
+    async def listen() -> None:
+        while True:
+            told.append(await cache.wait_changed())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listen)
+        await trio.testing.wait_all_tasks_blocked()
+        changes: list[Callable[[], object]] = [
+            lambda: cache.put(first, AUTHORITY.vouch(first)),
+            lambda: cache.put(second, AUTHORITY.vouch(second)),
+            lambda: cache.put(first, cache.kept(first.sha1) or b""),  # nothing new
+            lambda: cache.put(third, AUTHORITY.vouch(third)),  # the second gives way
+            lambda: cache.find(first.sha1, CONF, NOW + 20 * MINUTE),  # gone stale
+            lambda: cache.drop(third),
+            lambda: cache.drop(third),
+        ]
+        for change in changes:
+            change()
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    one, two, three = first.sha1, second.sha1, third.sha1
+    assert told == [{one}, {two}, {two, three}, {one}, {three}]
+    assert [cache.kept(sha1) for sha1 in (one, two, three)] == [None, None, None]
+
+
+def test_what_is_restored_gives_way_to_what_is_here() -> None:
+    response = AUTHORITY.vouch(CERTIFICATE)
+    cache = cache_with(response)
+    other = issue_auth(AUTHORITY.ca, "ss").certificate
+    cache.restore({CERTIFICATE.sha1: b"older", other.sha1: AUTHORITY.vouch(other)})
+    assert cache.find(CERTIFICATE.sha1, CONF, NOW) == response
+    assert cache.find(other.sha1, CONF, NOW) is not None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.ids import ClientId
-from xgate.trust.message_signer import signer_of
+from xgate.trust.message_signer import Parties, parties_of
 
 CLIENT = ClientId("DEV", "COM", "4321", "TestClient")
 PROVIDER = ClientId("DEV", "COM", "1234", "TestService")
@@ -24,16 +24,16 @@ SOAP = f"""<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"
 
 def refused(message: str) -> str:
     with pytest.raises(Fault) as caught:
-        signer_of(message.encode())
+        parties_of(message.encode())
     return caught.value.code
 
 
 def test_a_soap_request_is_signed_by_its_client() -> None:
-    assert signer_of(SOAP.encode()) == CLIENT
+    assert parties_of(SOAP.encode()).signer == CLIENT
 
 
 def test_a_soap_answer_is_signed_by_the_provider() -> None:
-    assert signer_of(SOAP.replace("<look/>", "<lookResponse/>").encode()) == PROVIDER
+    assert parties_of(SOAP.replace("<look/>", "<lookResponse/>").encode()).signer == PROVIDER
 
 
 def test_a_rest_request_is_signed_by_its_client() -> None:
@@ -41,7 +41,7 @@ def test_a_rest_request_is_signed_by_its_client() -> None:
         "GET\r\n/r1/DEV/COM/1234/TestService/look\r\nX-Road-Client:DEV/COM/4321/TestClient\r\n"
         "X-Road-Id:1\r\nx-road-request-id:2\r\n"
     )
-    assert signer_of(part.encode()) == CLIENT
+    assert parties_of(part.encode()).signer == CLIENT
 
 
 def test_a_rest_answer_is_signed_by_the_provider() -> None:
@@ -50,7 +50,7 @@ def test_a_rest_answer_is_signed_by_the_provider() -> None:
         "x-road-service:DEV/COM/1234/TestService/look\r\n"
         "x-road-id:1\r\nx-road-request-id:2\r\nx-road-request-hash:h\r\n"
     )
-    assert signer_of(part.encode()) == PROVIDER
+    assert parties_of(part.encode()).signer == PROVIDER
     unnamed = part.replace("x-road-service:DEV/COM/1234/TestService/look\r\n", "")
     assert refused(unnamed) == "internal_error"
 
@@ -85,4 +85,30 @@ def test_a_signer_is_named_once(old: str, new: str) -> None:
 @settings(max_examples=100, deadline=None)
 def test_garbage_is_a_fault(data: bytes) -> None:
     with pytest.raises(Fault):
-        signer_of(data)
+        parties_of(data)
+
+
+def test_a_message_tells_whose_instances_it_went_between() -> None:
+    foreign = SOAP.replace("<id:xRoadInstance>DEV<", "<id:xRoadInstance>EE<", 1)
+    assert parties_of(foreign.encode()) == Parties(
+        ClientId("EE", "COM", "4321", "TestClient"), frozenset({"DEV", "EE"})
+    )
+    answer = foreign.replace("<look/>", "<lookResponse/>")
+    assert parties_of(answer.encode()) == Parties(PROVIDER, frozenset({"DEV", "EE"}))
+    rest = (
+        "GET\r\n/r1/EE/COM/1/S/x\r\nX-Road-Client:DEV/COM/2/T\r\n"
+        "X-Road-Id:1\r\nx-road-request-id:2\r\n"
+    )
+    assert parties_of(rest.encode()).instances == {"DEV", "EE"}
+    said = (
+        "200\r\nOK\r\nx-road-client:DEV/COM/2/T\r\nx-road-service:EE/COM/1/S/x\r\n"
+        "x-road-id:1\r\nx-road-request-id:2\r\nx-road-request-hash:h\r\n"
+    )
+    assert parties_of(said.encode()).instances == {"DEV", "EE"}
+
+
+@pytest.mark.parametrize("other", ["", "<x:service/>", "<x:service>{0}</x:service>" * 2])
+def test_who_is_not_named_has_no_instance(other: str) -> None:
+    start, end = SOAP.index("<x:service"), SOAP.index("</e:Header>")
+    message = SOAP[:start] + other.format(PARTS.format("1", "2")) + SOAP[end:]
+    assert parties_of(message.encode()) == Parties(CLIENT, frozenset({"DEV"}))

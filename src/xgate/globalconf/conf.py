@@ -9,7 +9,7 @@ that lists it (federation, trap 4), and the own instance wins where two claim th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -24,7 +24,6 @@ from xgate.globalconf.responders import OcspOrder, named_responders, order_respo
 from xgate.globalconf.shared import (
     GlobalGroup,
     MemberClass,
-    OcspInfo,
     SecurityServer,
     SharedParameters,
     TimestampingService,
@@ -89,8 +88,6 @@ class GlobalConf:
         self._auth_hashes = frozenset(self._by_auth_hash)
         self._hash_versions = _hash_versions(self.instances, own)
         self._cas = tuple(ca for index in reversed(indexes) for ca in index.cas)
-        self._ocsp_certificates = tuple(c for ca in self._cas for c in ca.ocsp_certificates)
-        self._tsa_certificates = tuple(c for index in indexes for c in index.tsa_certificates)
         self._known_addresses = frozenset(
             address for index in indexes for address in index.notices if address.strip()
         )
@@ -248,13 +245,19 @@ class GlobalConf:
         """
         return self._known(instance).cas_by_subject.get(issuer, ())
 
-    def all_cas(self) -> Sequence[ApprovedCa]:
-        """The approved CAs of all instances, the own ones first."""
-        return self._cas
+    def all_cas(self, instance: str | None = None) -> Sequence[ApprovedCa]:
+        """The approved CAs of an instance; by default of all, the own ones first.
 
-    def ocsp_certificates(self) -> Sequence[Certificate]:
-        """The certificates of all configured OCSP responders."""
-        return self._ocsp_certificates
+        :raises Fault: ``internal_error`` for an unknown instance.
+        """
+        return self._cas if instance is None else self._known(instance).cas
+
+    def ocsp_certificates(self, instance: str | None = None) -> Sequence[Certificate]:
+        """The certificates of the OCSP responders that an instance, by default any, lists.
+
+        :raises Fault: ``internal_error`` for an unknown instance.
+        """
+        return tuple(c for ca in self.all_cas(instance) for c in ca.ocsp_certificates)
 
     def chain_of(self, instance: str, certificate: Certificate) -> Sequence[Certificate]:
         """The certificate and its issuers as far as they are known by name; no signature counts.
@@ -269,18 +272,18 @@ class GlobalConf:
             chain.append(issuers[0].certificate)
         return tuple(chain)
 
-    def ocsp_urls_for(self, certificate: Certificate, order: OcspOrder = "NONE") -> Sequence[str]:
+    def ocsp_urls_for(
+        self, certificate: Certificate, issuer: ApprovedCa, order: OcspOrder = "none"
+    ) -> Sequence[str]:
         """Which responders to ask about a certificate, in turn, the one it names itself last.
 
+        :param issuer: its CA; what other instances say of that CA does not count (federation 5).
         :param order: effective from version 6, when responders have a cost type.
+        :raises Fault: ``internal_error`` for an unknown instance.
         """
-        found: Sequence[OcspInfo] = ()
-        for issuer in self._issuers(certificate):
-            der = issuer.certificate.der
-            found = [info for index in self._own_first() for info in index.responders.get(der, ())]
-            break
+        found = self._known(issuer.instance).responders.get(issuer.certificate.der, ())
         if self.version >= _FIRST_WITH_COST:
-            found = order_responders(found, order)
+            found = tuple(order_responders(found, order))
         return tuple(dict.fromkeys((*(info.url for info in found), *named_responders(certificate))))
 
     def tsas(self, instance: str | None = None) -> Sequence[TimestampingService]:
@@ -290,9 +293,16 @@ class GlobalConf:
         """
         return self._known(instance or self.own).shared.timestamping_services
 
-    def tsa_certificates(self) -> Sequence[Certificate]:
-        """The certificates of the timestamping services of all instances."""
-        return self._tsa_certificates
+    def tsa_certificates(self, instances: Collection[str] | None = None) -> Sequence[Certificate]:
+        """The certificates of the timestamping services of these instances and of the own; by
+        default of all.
+        """
+        return tuple(
+            certificate
+            for name, index in self._index.items()
+            if instances is None or name in instances or name == self.own
+            for certificate in index.tsa_certificates
+        )
 
     # settings of the own instance
 
@@ -353,13 +363,6 @@ class GlobalConf:
             if found is not None:
                 return found
         return None
-
-    def _own_first(self) -> Iterable[SharedIndex]:
-        return reversed(self._index.values())
-
-    def _issuers(self, certificate: Certificate) -> Iterable[ApprovedCa]:
-        for index in self._own_first():
-            yield from index.cas_by_subject.get(certificate.issuer, ())
 
 
 def _index_of(name: str, shared: SharedParameters, previous: GlobalConf | None) -> SharedIndex:

@@ -15,15 +15,15 @@ from xgate.trust.der import OID, SEQUENCE, Cursor, DerError, context, enter, rea
 
 __all__ = ["OcspOrder", "named_responders", "order_responders"]
 
-OcspOrder = Literal["NONE", "FREE_FIRST", "PAID_FIRST", "ONLY_FREE", "ONLY_PAID"]
+OcspOrder = Literal["none", "free-first", "paid-first", "only-free", "only-paid"]
 """In which order responders that cost money are asked, and whether at all."""
 
 _RANKS: dict[OcspOrder, dict[CostType | None, int]] = {
-    "NONE": {},
-    "FREE_FIRST": {"FREE": 0, "PAID": 1},
-    "PAID_FIRST": {"PAID": 0, "FREE": 1},
-    "ONLY_FREE": {"FREE": 0},
-    "ONLY_PAID": {"PAID": 0},
+    "none": {},
+    "free-first": {"FREE": 0, "PAID": 1},
+    "paid-first": {"PAID": 0, "FREE": 1},
+    "only-free": {"FREE": 0},
+    "only-paid": {"PAID": 0},
 }
 _AUTHORITY_INFORMATION = "1.3.6.1.5.5.7.1.1"
 _OCSP = "1.3.6.1.5.5.7.48.1"
@@ -33,7 +33,7 @@ _URI = context(6, constructed=False)
 def order_responders(found: Sequence[OcspInfo], order: OcspOrder) -> Sequence[OcspInfo]:
     """The responders in this order; those of unknown cost come after those of known cost."""
     ranks = _RANKS[order]
-    if order in ("ONLY_FREE", "ONLY_PAID"):
+    if order in ("only-free", "only-paid"):
         return [info for info in found if info.cost_type in ranks]
     return sorted(found, key=lambda info: ranks.get(info.cost_type, len(ranks)))
 

@@ -1,135 +1,130 @@
 """Keeps OCSP responses of this server's own certificates fresh.
 
-The rule: every certificate in use is asked about at each round, at the responders that the global
-configuration names for its issuer; the first answer that verifies is kept, whatever status it tells
-(a revoked certificate stops being usable by that). Answers are asked for again before they lose
-their worth, and at once when the configuration changes how fresh they must be (ocsp-tls-certs 7 and
-traps 12, 13). Without its answers a server that has just started serves nobody, so what is missing
-is asked for again after a second, then ever more seldom, but so that no responder's return goes
-unnoticed for long.
+The rule: every certificate in use is asked about, and every CA between it and an approved top. Each
+is asked about again before its answer loses its worth, and all at once when the configuration
+changes how fresh answers must be; new keys at once too (ocsp-tls-certs 7 and traps 12, 13). Without
+its answers a server that has just started serves nobody, so what is missing is asked for again
+after a second, then ever more seldom, but so that no responder's return goes unnoticed for long.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+import msgspec
 import trio
 
 from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
-from xgate.keepers.report import Report, cause_of
+from xgate.keepers.ocsp_client import OcspClient
+from xgate.keepers.report import Report
 from xgate.policy.world import World
-from xgate.signer.ocsp_cache import OcspCache, find_issuer, fresh_until
+from xgate.signer.keyring import Keyring
 from xgate.trust.certificate import Certificate
-from xgate.trust.ocsp import OcspResponse, check_ocsp_genuine, write_ocsp_request
 
-__all__ = ["Post", "keep_ocsp", "refresh_ocsp"]
+__all__ = ["certificates_in_use", "keep_ocsp"]
 
-Post = Callable[[str, bytes, str], Awaitable[bytes]]
-"""POST octets of a media type to a URL; the octets of a 200 answer, else NetError."""
+_MARGIN = 120.0  # seconds before an answer ages: two tries at the usual retry
+_LEAST = 10.0
+_FIRST_RETRY = 1.0
 
-_RETRY = 60.0
-_MISSING = (1.0, 30.0)  # seconds to the next try for what is missing: the first time, and at most
-_AT_ONCE = 8  # certificates asked about at the same time: one slow responder starves no other
-_REQUEST_TYPE = "application/ocsp-request"
+_Rhythm = tuple[timedelta, timedelta | None, bool]
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """:ivar at: when to ask, of the monotonic clock. :ivar missed: how often, one after another."""
+
+    at: float
+    missed: int = 0
 
 
 async def keep_ocsp(
-    certificates: Callable[[], Iterable[Certificate]],
-    world: Cell[World],
-    cache: OcspCache,
-    clock: Clock,
-    post: Post,
-    report: Report,
+    ring: Cell[Keyring], world: Cell[World], client: OcspClient, clock: Clock, report: Report
 ) -> None:
-    """Ask for all of ``certificates()`` at once, and again before the answers age, for ever."""
-    missed = 0  # rounds, one after the other
+    """Ask for all certificates in use at once, and again before the answers age, for ever."""
+    plans: dict[Certificate, _Plan] = {}
     while True:
-        known = world.value
-        now = clock.now()
-        wanted = [c for c in certificates() if c.valid_at(now) and not c.self_issued]
-        answers = await _ask_all(wanted, known, cache, clock, post, report)
-        answered = [until for until in answers if until is not None]
-        report("OCSP responses refreshed", certificates=len(answers), answered=len(answered))
-        missed = missed + 1 if len(answered) < len(answers) else 0
-        pause = _pause(known.globalconf, answered, missed, clock.now())
-        with trio.move_on_after(pause):
-            rhythm = _rhythm(known.globalconf)
-            while _rhythm(world.value.globalconf) == rhythm:
-                await world.wait_changed()
+        conf, keys = world.value.globalconf, ring.value
+        wanted = certificates_in_use(keys.certificates(), conf, clock.now())
+        plans = {c: plans.get(c, _Plan(-math.inf)) for c in wanted}
+        began = clock.monotonic()
+        answers = await client.ask_all(c for c, plan in plans.items() if plan.at <= began)
+        answered = sum(until is not None for until in answers.values())
+        if answers or not plans:
+            report("OCSP responses refreshed", certificates=len(answers), answered=answered)
+        for certificate, until in answers.items():
+            missed = 0 if until else plans[certificate].missed + 1
+            pause = _pause(conf, until, missed, client.retry, clock.now())
+            plans[certificate] = _Plan(clock.monotonic() + pause, missed)
+        now, rhythm = clock.monotonic(), _rhythm(conf)
+        idle = now + conf.ocsp_fetch_interval.total_seconds()
+        with trio.move_on_after(min((plan.at for plan in plans.values()), default=idle) - now):
+            await _wait_for_change(ring, world, keys, rhythm)
+        if _rhythm(world.value.globalconf) != rhythm:
+            plans = {}
 
 
-async def refresh_ocsp(
-    certificate: Certificate,
-    world: World,
-    cache: OcspCache,
-    clock: Clock,
-    post: Post,
-    report: Report,
-) -> datetime | None:
-    """Ask about one certificate and keep the first valid response.
-
-    :returns: until when it proves anything; None when there was none.
+def certificates_in_use(
+    own: Iterable[Certificate], conf: GlobalConf, now: datetime
+) -> list[Certificate]:
+    """The certificates that others want OCSP responses of: our own, and the CAs above them whose
+    issuers say where to ask; as far as they are valid now and not their own issuers. Each once.
     """
-    conf = world.globalconf
+    found: dict[Certificate, None] = {}
+    for certificate in own:
+        found[certificate] = None
+        found.update(dict.fromkeys(_answered_for(certificate, conf)))
+    return [c for c in found if c.valid_at(now) and not c.self_issued]
+
+
+def _answered_for(certificate: Certificate, conf: GlobalConf) -> list[Certificate]:
+    """The CAs above a certificate of which a responder is known."""
     try:
-        issuer = find_issuer(conf, certificate, clock.now())
-    except Fault as fault:
-        report("OCSP not refreshed", certificate=str(certificate.serial), cause=fault.text)
-        return None
-    request = write_ocsp_request(certificate, issuer.certificate)
-    for url in conf.ocsp_urls_for(certificate):
-        try:
-            answer = await post(url, request, _REQUEST_TYPE)
-            response = OcspResponse.load(answer)
-            check_ocsp_genuine(response, certificate, issuer, conf, clock.now())
-        except Exception as error:  # noqa: BLE001  whatever a responder does, the next is asked
-            report("OCSP not refreshed", url=url, cause=cause_of(error))
-            continue
-        cache.put(certificate, answer)
-        return fresh_until(response, conf)
-    return None
+        _, *above = conf.chain_of(conf.own, certificate)
+        issuers = [conf.find_cas(conf.own, ca.issuer) for ca in above]
+    except Fault:  # without shared parameters nobody is known
+        return []
+    pairs = zip(above, issuers, strict=True)
+    return [ca for ca, known in pairs if known and conf.ocsp_urls_for(ca, known[0])]
 
 
-async def _ask_all(
-    wanted: Sequence[Certificate],
-    world: World,
-    cache: OcspCache,
-    clock: Clock,
-    post: Post,
-    report: Report,
-) -> list[datetime | None]:
-    answers: list[datetime | None] = []
-    turn = trio.CapacityLimiter(_AT_ONCE)
+async def _wait_for_change(
+    ring: Cell[Keyring], world: Cell[World], keys: Keyring, rhythm: _Rhythm
+) -> None:
+    """Until the keys are others, or the configuration says another rhythm."""
 
-    async def ask(certificate: Certificate) -> None:
-        async with turn:
-            answers.append(await refresh_ocsp(certificate, world, cache, clock, post, report))
+    async def watch_keys() -> None:
+        while ring.value is keys:
+            await ring.wait_changed()
+        nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
-        for certificate in wanted:
-            nursery.start_soon(ask, certificate)
-    return answers
+        nursery.start_soon(watch_keys)
+        while _rhythm(world.value.globalconf) == rhythm:
+            await world.wait_changed()
+        nursery.cancel_scope.cancel()
 
 
-def _pause(conf: GlobalConf, answered: Sequence[datetime], missed: int, now: datetime) -> float:
-    """Seconds to the next round: two tries before the first answer ages, never a busy loop.
+def _pause(
+    conf: GlobalConf, until: datetime | None, missed: int, retry: float, now: datetime
+) -> float:
+    """Seconds until a certificate is asked about again: well before the answer that holds
+    ``until`` then ages, and never in a busy loop.
 
-    :param missed: in how many rounds, this one the last of them, something was not answered.
+    :param missed: how often, this time the last, there was no answer.
     """
     interval = conf.ocsp_fetch_interval.total_seconds()
-    if missed:
-        first, most = _MISSING
-        return min(interval, most, math.ldexp(first, min(missed - 1, 10)))
-    left = min(((until - now).total_seconds() for until in answered), default=math.inf)
-    return min(interval, max(_RETRY, left - 2 * _RETRY))
+    if until is None:
+        return min(interval, retry, math.ldexp(_FIRST_RETRY, min(missed - 1, 20)))
+    left = (until - now).total_seconds()
+    return min(interval, max(_LEAST, left - _MARGIN if left > 2 * _MARGIN else left / 2))
 
 
-def _rhythm(conf: GlobalConf) -> tuple[timedelta, timedelta | None, bool]:
+def _rhythm(conf: GlobalConf) -> _Rhythm:
     """What decides how often is asked."""
     try:
         freshness = conf.ocsp_freshness

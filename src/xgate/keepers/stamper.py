@@ -17,7 +17,7 @@ import trio
 from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.errors import Fault
-from xgate.keepers.ocsp import Post
+from xgate.keepers.ocsp_client import Post
 from xgate.keepers.report import Report, cause_of
 from xgate.messagelog.store import LogStore, Waiting
 from xgate.messagelog.timestamping import finished, prove_token, write_order

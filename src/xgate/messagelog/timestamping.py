@@ -78,7 +78,7 @@ def prove_token(order: Order, answer: bytes, trust: Trust) -> bytes:
     :raises Fault: the codes of messagelog 3.2.
     """
     token = read_timestamp_response(answer, SHA512.of(order.stamped), SHA512)
-    proven = verify_timestamp(token, order.stamped, trust)
+    proven = verify_timestamp(token, order.stamped, trust, ())
     return with_tsa_certificate(token, proven.certificate)
 
 

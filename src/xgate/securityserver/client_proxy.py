@@ -59,7 +59,7 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
     if not rest and exchange.method != "GET":  # a GET learns of an expired configuration first
         check_posted(exchange)
     world.globalconf.check_valid(now)
-    _, auth_ocsp = server.auth_key(world)
+    _, auth_ocsp = await server.wait_auth_key(world)
     intake = await take_in(exchange, rest, world.globalconf.own, server.settings.limits.soap_bytes)
     note.describe(intake.request, intake.request_id)
     client = check_registered(world.serverconf, intake.request.client)
@@ -134,7 +134,7 @@ async def _sign_and_log(
     """Attachments or body out; then the signature over all of it, once that is in the log."""
     await intake.pass_parts(sender.take)
     sent = sender.sent
-    context = server.signing_context(world, intake.request.client)
+    context = await server.wait_signing_context(world, intake.request.client)
     server.messagelog.check_can_log()
     evidence = await server.signer.sign(context, sent.seal)
     until = stamp_by(world.globalconf, [OcspResponse.load(context.ocsp)])

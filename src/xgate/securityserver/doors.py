@@ -157,7 +157,7 @@ def _peer(server: SecurityServer, drain: Drain) -> _Handler:
 
     async def handle(stream: SocketStream) -> None:
         try:
-            context = server.identity.server_context(server.world.value)
+            context = await server.wait_peer_context(server.world.value)
         except Fault as fault:
             server.journal.event("peer refused", peer=stream.peer_address, cause=fault.text)
             return
@@ -167,6 +167,5 @@ def _peer(server: SecurityServer, drain: Drain) -> _Handler:
 
 
 async def _ocsp(exchange: Exchange, server: SecurityServer) -> None:
-    conf, now = server.world.value.globalconf, server.clock.now()
-    find = partial(server.ocsp.find, trust=conf, now=now)
-    await answer_ocsp_query(exchange, find, server.ring.certificates)
+    vouching = server.vouching
+    await answer_ocsp_query(exchange, vouching.find_all, vouching.in_use)

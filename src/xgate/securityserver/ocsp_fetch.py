@@ -19,7 +19,7 @@ from xgate.wire.mime import MultipartReader, PartBegin, PartData, PartEnd
 __all__ = ["fetch_ocsp", "read_ocsp_parts"]
 
 _MOST = 256 * 1024
-_TIMEOUT = 30.0
+_CONNECT_SECONDS, _ANSWER_SECONDS = 20.0, 30.0
 
 
 async def fetch_ocsp(
@@ -47,7 +47,11 @@ async def _ask(certificates: Sequence[Certificate], host: str, port: int) -> lis
     url = f"http://{name}:{port}/?{by_sha1}&{by_sha256}"
     try:
         answer = await fetch(
-            url, headers=[("Accept", "multipart/related")], timeout=_TIMEOUT, max_bytes=_MOST
+            url,
+            headers=[("Accept", "multipart/related")],
+            timeout=_CONNECT_SECONDS + _ANSWER_SECONDS,
+            connect_timeout=_CONNECT_SECONDS,
+            max_bytes=_MOST,
         )
     except NetError as error:
         raise Fault(

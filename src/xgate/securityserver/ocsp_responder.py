@@ -1,13 +1,13 @@
 """Port 5577: OCSP responses for this server's certificates, for peers that connect to it.
 
-The rule: what is at hand is given, one part for each hash asked for, in the order of the query;
-nothing is fetched for a stranger. Errors are 500 with a text (transport 1.2, pipeline 10).
+The rule: one part for each hash asked for, in the order of the query, or none at all. Errors are
+500 with a text (transport 1.2, pipeline 10).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from urllib.parse import parse_qsl
 
 from xgate.net.server import Exchange
@@ -24,12 +24,12 @@ _TYPE = "application/ocsp-response"
 
 async def answer_ocsp_query(
     exchange: Exchange,
-    find: Callable[[str], bytes | None],
+    find: Callable[[Sequence[str]], Awaitable[Sequence[bytes | None]]],
     own: Callable[[], Iterable[Certificate]],
 ) -> None:
     """Answer one query.
 
-    :param find: by the SHA-1 of a certificate, the response at hand that is still fresh.
+    :param find: by the SHA-1 of each certificate, a fresh response or None.
     :param own: this server's certificates: they may be asked for by SHA-256 too.
     """
     if exchange.method == "HEAD":
@@ -42,7 +42,7 @@ async def answer_ocsp_query(
     if not hashes or len(hashes) > _MOST:
         await _refuse(exchange, "Could not get cert hashes")
         return
-    responses = [find(sha1) for sha1 in hashes]
+    responses = await find(hashes)
     for sha1, response in zip(hashes, responses, strict=True):
         if response is None:
             await _refuse(exchange, f"Could not find OCSP response for certificate {sha1}")

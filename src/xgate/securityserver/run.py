@@ -19,7 +19,6 @@ from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.keepers.audit import Audit, keep_auditing
 from xgate.keepers.globalconf import keep_globalconf
-from xgate.keepers.ocsp import keep_ocsp
 from xgate.keepers.opdata import keep_opdata
 from xgate.messagelog.envelope import Envelope, PlainEnvelope
 from xgate.messagelog.store import Waiting
@@ -43,16 +42,14 @@ from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.services import Services
 from xgate.securityserver.settings import KeysSettings, Settings, SettingsError
-from xgate.securityserver.stamping import Stamping, post_to
+from xgate.securityserver.stamping import Stamping
+from xgate.securityserver.vouching import Vouching
 from xgate.signer.holder import KeyHolder, LocalKeys
 from xgate.signer.keyring import Keyring, read_keyring
-from xgate.signer.ocsp_cache import OcspCache
 from xgate.signer.signer import Signer
 from xgate.signer.store import read_store
 
 __all__ = ["Ports", "open_keys", "run_server"]
-
-_ANSWER_SECONDS = 60.0
 
 
 async def run_server(
@@ -168,7 +165,8 @@ def _assemble(
     stamp_now: Callable[[Waiting], Awaitable[None]],
     envelope: Envelope,
 ) -> SecurityServer:
-    ocsp = OcspCache()
+    vouching = Vouching(settings, folder, world, signer.ring, clock, journal.event)
+    ocsp = vouching.cache
     internal = load_internal_identity(settings.tls, folder, clock.now())
     identity = PeerIdentity(world, signer.ring, ocsp, clock)
     return SecurityServer(
@@ -176,7 +174,7 @@ def _assemble(
         clock=clock,
         journal=journal,
         world=world,
-        ocsp=ocsp,
+        vouching=vouching,
         signer=signer,
         messagelog=log,
         identity=identity,
@@ -199,19 +197,10 @@ def _start_keepers(
     keepers: trio.Nursery, server: SecurityServer, loader: Loader, stamping: Stamping
 ) -> None:
     settings, journal, world = server.settings, server.journal, server.world
-    post = post_to(settings.peers.hosts, timeout=_ANSWER_SECONDS)
     keepers.start_soon(
         keep_globalconf, world, loader.load, settings.globalconf.refresh_seconds, journal.event
     )
-    keepers.start_soon(
-        keep_ocsp,
-        lambda: server.ring.certificates(),
-        world,
-        server.ocsp,
-        server.clock,
-        post,
-        journal.event,
-    )
+    keepers.start_soon(server.vouching.keep)
     keepers.start_soon(stamping.keep)
     audit = settings.messagelog.audit
     if audit.interval_seconds:

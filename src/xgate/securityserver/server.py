@@ -8,7 +8,8 @@ from __future__ import annotations
 import secrets
 import string
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from xgate.cell import Cell
@@ -20,7 +21,7 @@ from xgate.messagelog.envelope import Envelope
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.body import Spool
-from xgate.net.context import TlsIdentity
+from xgate.net.context import TlsContext, TlsIdentity
 from xgate.opmonitor.buffer import OperationalBuffer
 from xgate.policy.world import World
 from xgate.securityserver.identity import PeerIdentity
@@ -28,10 +29,11 @@ from xgate.securityserver.journal import Journal
 from xgate.securityserver.peers import Peers
 from xgate.securityserver.services import Services
 from xgate.securityserver.settings import Settings
+from xgate.securityserver.vouching import Vouching
 from xgate.signer.holder import KeyHolder
 from xgate.signer.keyring import AuthKey, Keyring, choose_auth_key, choose_sign_key
-from xgate.signer.ocsp_cache import OcspCache
 from xgate.signer.signer import SigningContext
+from xgate.trust.certificate import Certificate
 
 __all__ = ["SecurityServer", "new_token", "new_uuid"]
 
@@ -50,7 +52,7 @@ class SecurityServer:
         clock: Clock,
         journal: Journal,
         world: Cell[World],
-        ocsp: OcspCache,
+        vouching: Vouching,
         signer: KeyHolder,
         messagelog: MessageLog,
         peers: Peers,
@@ -76,7 +78,8 @@ class SecurityServer:
         self.clock = clock
         self.journal = journal
         self.world = world
-        self.ocsp = ocsp
+        self.vouching = vouching
+        self.ocsp = vouching.cache
         self.signer = signer
         self.messagelog = messagelog
         self.peers = peers
@@ -121,6 +124,25 @@ class SecurityServer:
         server = world.serverconf.server
         now = self.clock.now()
         return choose_auth_key(self.ring, server, world.globalconf, self.ocsp, now)
+
+    async def wait_signing_context(self, world: World, client: ClientId) -> SigningContext:
+        """As ``signing_context``; waits for an OCSP response that is not at hand."""
+        certificates = (key.certificate for key in self.ring.sign_keys(client))
+        choice = partial(self.signing_context, world, client)
+        return await self.vouching.choose(certificates, choice)
+
+    async def wait_auth_key(self, world: World) -> tuple[AuthKey, bytes]:
+        """As ``auth_key``; waits for an OCSP response that is not at hand."""
+        choice = partial(self.auth_key, world)
+        return await self.vouching.choose(self._auth_certificates(), choice)
+
+    async def wait_peer_context(self, world: World) -> TlsContext:
+        """The TLS context for peers that call; errors as ``wait_auth_key``."""
+        choice = partial(self.identity.server_context, world)
+        return await self.vouching.choose(self._auth_certificates(), choice)
+
+    def _auth_certificates(self) -> Iterable[Certificate]:
+        return (key.certificate for key in self.ring.authentication)
 
 
 def new_token() -> str:

@@ -148,7 +148,8 @@ class _Arrival:
             self._note.describe(request, self._head.request_id)
             self._check_target(request)
             check_registered(self._world.serverconf, request.service.client)
-            self.context = self._server.signing_context(self._world, request.service.client)
+            provider = request.service.client
+            self.context = await self._server.wait_signing_context(self._world, provider)
             self._check_sender(request.client)
 
     def _check_target(self, request: Request) -> None:

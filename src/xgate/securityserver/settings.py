@@ -22,6 +22,7 @@ from xgate.securityserver.archive_settings import ArchiveSettings
 from xgate.securityserver.conf_settings import GlobalconfSettings
 from xgate.securityserver.health_settings import HealthSettings
 from xgate.securityserver.keys_settings import KeysSettings
+from xgate.securityserver.ocsp_settings import OcspSettings
 from xgate.securityserver.opmonitor_settings import OpmonitorSettings
 from xgate.securityserver.section import Section, SettingsError
 
@@ -38,6 +39,7 @@ __all__ = [
     "LimitSettings",
     "ListenSettings",
     "MessagelogSettings",
+    "OcspSettings",
     "PeerSettings",
     "PostgresSettings",
     "ServiceSettings",
@@ -258,6 +260,7 @@ class Settings(Section, frozen=True):
     peers: PeerSettings = PeerSettings()
     globalconf: GlobalconfSettings = GlobalconfSettings()
     keys: KeysSettings = KeysSettings()
+    ocsp: OcspSettings = OcspSettings()
     tls: TlsSettings = TlsSettings()
     messagelog: MessagelogSettings = MessagelogSettings()
     limits: LimitSettings = LimitSettings()

@@ -14,7 +14,7 @@ from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.errors import Fault
 from xgate.globalconf.tsas import choose_tsas, unapproved_tsas
-from xgate.keepers.ocsp import Post
+from xgate.keepers.ocsp_client import Post
 from xgate.keepers.report import Report
 from xgate.keepers.stamper import Stamper
 from xgate.keepers.timestamps import keep_timestamps

@@ -2,13 +2,16 @@
 
 The rule: kept by SHA-1 of the certificate (the reference's key on port 5577); what is handed out
 was verified for its use now, with the parameters of now (ocsp-tls-certs 6, 7, trap 12). Bounded:
-the oldest entries leave first.
+the oldest entries leave first. It remembers what has changed, for whoever keeps a copy.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from datetime import datetime
+
+import trio
 
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
@@ -27,6 +30,8 @@ class OcspCache:
         """:param limit: how many responses are kept; the oldest goes first."""
         self._limit = limit
         self._by_sha1: OrderedDict[str, bytes] = OrderedDict()
+        self._changed: set[str] = set()
+        self._news = trio.Event()
 
     def find(self, sha1: str, trust: Trust, now: datetime) -> bytes | None:
         """The DER response for the certificate with this SHA-1 (lower-case hex), or None.
@@ -39,19 +44,41 @@ class OcspCache:
             return None
         if now <= fresh_until(OcspResponse.load(der), trust):
             return der
-        del self._by_sha1[sha1]
+        self._forget(sha1)
         return None
+
+    def kept(self, sha1: str) -> bytes | None:
+        """The response for this certificate, be it fresh or not."""
+        return self._by_sha1.get(sha1)
+
+    def restore(self, responses: Mapping[str, bytes]) -> None:
+        """Take responses that were kept, by SHA-1, the oldest first; what is here goes before."""
+        for sha1, der in responses.items():
+            self._by_sha1.setdefault(sha1, der)
+        self._keep_limit()
 
     def put(self, certificate: Certificate, response: bytes) -> None:
         """Keep a response; the caller has verified it."""
-        self._by_sha1[certificate.sha1] = response
+        if self._by_sha1.get(certificate.sha1) != response:
+            self._by_sha1[certificate.sha1] = response
+            self._note(certificate.sha1)
         self._by_sha1.move_to_end(certificate.sha1)
-        while len(self._by_sha1) > self._limit:
-            self._by_sha1.popitem(last=False)
+        self._keep_limit()
 
     def drop(self, certificate: Certificate) -> None:
         """Forget a response that has turned out to be no longer valid."""
-        self._by_sha1.pop(certificate.sha1, None)
+        if certificate.sha1 in self._by_sha1:
+            self._forget(certificate.sha1)
+
+    async def wait_changed(self) -> set[str]:
+        """The SHA-1 of every certificate whose response has come, changed or gone since the last
+        call, as soon as there is one.
+        """
+        while not self._changed:
+            self._news = trio.Event()
+            await self._news.wait()
+        changed, self._changed = self._changed, set()
+        return changed
 
     def usable(
         self, certificate: Certificate, issuer: ApprovedCa, trust: Trust, now: datetime
@@ -73,6 +100,18 @@ class OcspCache:
             )
         verify_ocsp(OcspResponse.load(der), certificate, issuer, trust, now)
         return der
+
+    def _keep_limit(self) -> None:
+        while len(self._by_sha1) > self._limit:
+            self._forget(next(iter(self._by_sha1)))
+
+    def _forget(self, sha1: str) -> None:
+        del self._by_sha1[sha1]
+        self._note(sha1)
+
+    def _note(self, sha1: str) -> None:
+        self._changed.add(sha1)
+        self._news.set()
 
 
 def fresh_until(response: OcspResponse, trust: Trust) -> datetime:

@@ -8,7 +8,7 @@ dates explicit. What a name says follows the ``Basic`` certificate profile (ocsp
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Literal
@@ -262,16 +262,18 @@ class FixedTrust(msgspec.Struct, frozen=True):
             raise Fault("internal_error", f"Instance '{instance}' is not known")
         return [ca for ca in known if ca.certificate.subject == issuer]
 
-    def all_cas(self) -> Sequence[ApprovedCa]:
-        """Every CA."""
-        return self.cas
+    def all_cas(self, instance: str | None = None) -> Sequence[ApprovedCa]:
+        """The CAs of ``instance``, or of all."""
+        return [ca for ca in self.cas if instance is None or ca.instance == instance]
 
-    def ocsp_certificates(self) -> Sequence[Certificate]:
-        """The responders of every CA."""
-        return [certificate for ca in self.cas for certificate in ca.ocsp_certificates]
+    def ocsp_certificates(self, instance: str | None = None) -> Sequence[Certificate]:
+        """The responders of these CAs."""
+        return [
+            certificate for ca in self.all_cas(instance) for certificate in ca.ocsp_certificates
+        ]
 
-    def tsa_certificates(self) -> Sequence[Certificate]:
-        """The timestamping services."""
+    def tsa_certificates(self, instances: Collection[str] | None = None) -> Sequence[Certificate]:
+        """The timestamping services, whoever asks: they are the judge's own."""
         return self.tsas
 
     @property

@@ -1,12 +1,14 @@
 """What trust stands on: approved certification services, OCSP responders, timestamping services.
 
-The rule: the global configuration decides whom to trust; nothing a message carries adds to it. This
-file is the view that ``trust`` has of it; ``globalconf.conf`` implements it (globalconf 8).
+The rule: the global configuration decides whom to trust; nothing a message carries adds to it. What
+one instance lists counts for its own members alone: whoever asks says whose word is to count
+(federation 5). This file is the view that ``trust`` has of it; ``globalconf.conf`` implements it
+(globalconf 8).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -45,14 +47,16 @@ class Trust(Protocol):
         :raises Fault: ``internal_error`` if the instance is unknown.
         """
 
-    def all_cas(self) -> Sequence[ApprovedCa]:
-        """The CAs of every instance."""
+    def all_cas(self, instance: str | None = None) -> Sequence[ApprovedCa]:
+        """The CAs of an instance; None: of every one."""
 
-    def ocsp_certificates(self) -> Sequence[Certificate]:
-        """The certificates of all configured OCSP responders."""
+    def ocsp_certificates(self, instance: str | None = None) -> Sequence[Certificate]:
+        """The certificates of the OCSP responders that an instance lists; None: that any does."""
 
-    def tsa_certificates(self) -> Sequence[Certificate]:
-        """The certificates of the timestamping services of every instance."""
+    def tsa_certificates(self, instances: Collection[str] | None = None) -> Sequence[Certificate]:
+        """The certificates of the timestamping services of these instances, and of the judge's own
+        in any case; None: of every one.
+        """
 
     @property
     def ocsp_freshness(self) -> timedelta:

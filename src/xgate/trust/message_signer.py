@@ -1,4 +1,4 @@
-"""Whose signature a stored message must bear, read from the message itself.
+"""Whose signature a stored message must bear, and between whom it went: read from the message.
 
 The rule: a request is signed by its client, an answer by the client that offers the service. A
 container does not say which of the two it holds: an answer is a SOAP body whose element's name
@@ -9,6 +9,9 @@ rules of an older protocol, and whoever is named here must have signed it. Sourc
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import msgspec
 from lxml import etree
 
 from xgate.errors import Fault
@@ -17,11 +20,22 @@ from xgate.wire import xml
 from xgate.wire.names import SOAP_NS, XROAD_NS, read_id
 from xgate.wire.rest import read_rest_request, read_rest_response
 
-__all__ = ["signer_of"]
+__all__ = ["Parties", "parties_of"]
 
 
-def signer_of(message: bytes) -> ClientId:
-    """The client whose member must have signed these octets of a stored message.
+class Parties(msgspec.Struct, frozen=True):
+    """The two ends of a message.
+
+    :param signer: the client whose member must have signed it.
+    :param instances: of both ends; of the signer's alone if the message does not name the other.
+    """
+
+    signer: ClientId
+    instances: frozenset[str]
+
+
+def parties_of(message: bytes) -> Parties:
+    """The parties of a stored message.
 
     :raises Fault: ``internal_error`` if they are neither SOAP nor REST; ``invalid_soap``, or the
         codes of ``wire.names.read_id``, if they are SOAP that does not name its signer once.
@@ -29,18 +43,28 @@ def signer_of(message: bytes) -> ClientId:
     try:
         envelope = xml.parse(message)
     except Fault:
-        return _rest_signer(message)
+        return _rest_parties(message)
     if envelope.tag != f"{{{SOAP_NS}}}Envelope":
-        return _rest_signer(message)
+        return _rest_parties(message)
     header = _only(envelope, f"{{{SOAP_NS}}}Header")
     body = _only(_only(envelope, f"{{{SOAP_NS}}}Body"), "*")
     answer = etree.QName(body).localname.endswith("Response")
-    named = read_id(_only(header, f"{{{XROAD_NS}}}{'service' if answer else 'client'}"))
-    if answer and isinstance(named, ServiceId):
-        return named.client
-    if not answer and isinstance(named, ClientId):
-        return named
+    ends = ("service", "client") if answer else ("client", "service")
+    first, second = (f"{{{XROAD_NS}}}{end}" for end in ends)
+    named = read_id(_only(header, first))
+    if isinstance(named, ServiceId if answer else ClientId):
+        signer = named.client if isinstance(named, ServiceId) else named
+        other = None
+        with suppress(Fault):
+            other = read_id(_only(header, second))
+        return _parties(signer, other if isinstance(other, ClientId | ServiceId) else None)
     raise Fault("invalid_soap", "The message's header names no client or service")
+
+
+def _parties(signer: ClientId, other: ClientId | ServiceId | None) -> Parties:
+    client = other.client if isinstance(other, ServiceId) else other
+    ends = {signer.instance} if client is None else {signer.instance, client.instance}
+    return Parties(signer, frozenset(ends))
 
 
 def _only(parent: etree._Element, name: str) -> etree._Element:
@@ -50,18 +74,19 @@ def _only(parent: etree._Element, name: str) -> etree._Element:
     return found[0]
 
 
-def _rest_signer(message: bytes) -> ClientId:
+def _rest_parties(message: bytes) -> Parties:
     try:
         if message[:1] not in _FIRST_DIGITS:
-            return read_rest_request(message).client
-        service = read_rest_response(message).service
+            request = read_rest_request(message)
+            return _parties(request.client, request.service)
+        answer = read_rest_response(message)
     except Fault as fault:
         raise Fault(
             "internal_error", f"The message is neither SOAP nor REST: {fault.text}"
         ) from fault
-    if service is None:
+    if answer.service is None:
         raise Fault("internal_error", "The REST answer does not name its service")
-    return service.client
+    return _parties(answer.service.client, answer.client)
 
 
 _FIRST_DIGITS = tuple(b"%d" % digit for digit in range(1, 10))

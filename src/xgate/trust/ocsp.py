@@ -154,7 +154,8 @@ def check_ocsp_genuine(
     """
     if response.cert_id != cert_id(subject, issuer.certificate):
         raise _refusal(f"OCSP response does not apply to certificate (sn = {subject.serial})")
-    candidates = [c for c in _responders(response, trust) if response.answered_by(c)]
+    responders = _responders(response, trust, issuer.instance)
+    candidates = [c for c in responders if response.answered_by(c)]
     if not candidates:
         raise _refusal("Could not find OCSP certificate for responder ID")
     signers = [c for c in candidates if _signed_by(response, c)]
@@ -180,9 +181,10 @@ def check_ocsp_status(response: OcspResponse) -> None:
     raise Fault("cert_validation", f"OCSP response indicates certificate status is {status}")
 
 
-def _responders(response: OcspResponse, trust: Trust) -> Iterator[Certificate]:
-    yield from dict.fromkeys(trust.ocsp_certificates())
-    yield from dict.fromkeys(ca.certificate for ca in trust.all_cas())
+def _responders(response: OcspResponse, trust: Trust, instance: str) -> Iterator[Certificate]:
+    """Those of the issuer's instance: no other appoints responders for it (federation 5)."""
+    yield from dict.fromkeys(trust.ocsp_certificates(instance))
+    yield from dict.fromkeys(ca.certificate for ca in trust.all_cas(instance))
     for der in response.certificates:
         try:
             yield Certificate.load(der)

@@ -9,6 +9,7 @@ proves nothing here.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -114,9 +115,12 @@ def read_timestamp_response(der: bytes, imprint: bytes, digest: Digest = SHA512)
     return token.der
 
 
-def verify_timestamp(token: bytes, stamped: bytes, trust: Trust) -> Timestamp:
+def verify_timestamp(
+    token: bytes, stamped: bytes, trust: Trust, instances: Collection[str] | None = None
+) -> Timestamp:
     """Prove that ``stamped`` existed at the token's time.
 
+    :param instances: whose services' word counts, besides the judge's own; None: everybody's.
     :raises Fault: ``malformed_signature`` (unreadable, or another imprint),
         ``mlog.tsp_certificate_not_found``, ``mlog.timestamp_signer_verification_failed``.
     """
@@ -127,7 +131,8 @@ def verify_timestamp(token: bytes, stamped: bytes, trust: Trust) -> Timestamp:
         raise Fault("malformed_signature", "The time-stamp's digest is unknown or weak")
     if info.digest.of(stamped) != info.imprint:
         raise Fault("malformed_signature", "Timestamp hashes do not match")
-    certificate = _verify_signer(signed, info.gen_time, trust)
+    known = dict.fromkeys(trust.tsa_certificates(instances))
+    certificate = _verify_signer(signed, info.gen_time, known)
     return Timestamp(
         info.gen_time, certificate, info.serial, info.policy, info.digest, info.imprint
     )
@@ -183,8 +188,10 @@ def _read_info(signed: SignedData) -> _Info:
     return _Info(policy, digest, hashed, serial, gen_time)
 
 
-def _verify_signer(signed: SignedData, gen_time: datetime, trust: Trust) -> Certificate:
-    candidates = [c for c in dict.fromkeys(trust.tsa_certificates()) if signed.signer.id.names(c)]
+def _verify_signer(
+    signed: SignedData, gen_time: datetime, known: Collection[Certificate]
+) -> Certificate:
+    candidates = [certificate for certificate in known if signed.signer.id.names(certificate)]
     if not candidates:
         raise Fault(
             "mlog.tsp_certificate_not_found", "Could not find TSP certificate for timestamp"

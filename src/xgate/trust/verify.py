@@ -18,7 +18,7 @@ from xgate.ids import ClientId
 from xgate.trust.anchors import Trust
 from xgate.trust.asic import Container, read_container
 from xgate.trust.hashchain import check_leaf, verify_chain
-from xgate.trust.message_signer import signer_of
+from xgate.trust.message_signer import Parties, parties_of
 from xgate.trust.proof import ContainerProof, Evidence, Proven, ProvenPart
 from xgate.trust.seal import MESSAGE, Seal, attachment_name
 from xgate.trust.signature_proof import prove_signature
@@ -93,13 +93,13 @@ def verify_container(
     with trail.step("container"):
         container = read_container(data)
     with trail.step("signer") as say:
-        signer = signer_of(container.message)
-        say(str(signer))
+        parties = parties_of(container.message)
+        say(str(parties.signer))
         document = read_signature(container.signature)
         if not document.refers_to(MESSAGE) and not document.refers_to(CHAIN_RESULT):
             cause = "The signature refers to no message and no hash chain"
             raise Fault("malformed_signature", cause)
-    timestamp = _verify_timestamp(trust, container, document, trail)
+    timestamp = _verify_timestamp(trust, container, document, parties, trail)
     chained = document.refers_to(CHAIN_RESULT) and container.chain_result is not None
     signed = _check_chain(container, trail) if chained else _direct(document)
     digests = {f"/{name}": SHA512.of(octets) for name, octets in container.attachments}
@@ -111,7 +111,7 @@ def verify_container(
         return None if octets is None else digest.of(octets)
 
     at = timestamp.gen_time
-    proven = prove_signature(trust, document, digest_of, signer, at, weak_digests, trail)
+    proven = prove_signature(trust, document, digest_of, parties.signer, at, weak_digests, trail)
     message = ProvenPart(MESSAGE, SHA512.of(container.message), verified=True)
     attachments = [
         ProvenPart(name, digest, verified=signed.get(name) == digest)
@@ -134,15 +134,20 @@ def _check_all_covered(document: SignatureDocument, digests: Mapping[str, bytes]
 
 
 def _verify_timestamp(
-    trust: Trust, container: Container, document: SignatureDocument, trail: Trail
+    trust: Trust,
+    container: Container,
+    document: SignatureDocument,
+    parties: Parties,
+    trail: Trail,
 ) -> Timestamp:
+    """By a service of either end's instance: each end has its own copy stamped (federation 5)."""
     stamped = document.value
     if container.timestamp_chain_result is not None:
         stamped = container.timestamp_chain_result
         with trail.step("time-stamp chain"):
             _check_stamped(stamped, container)
     with trail.step("time-stamp") as say:
-        timestamp = verify_timestamp(container.token, stamped, trust)
+        timestamp = verify_timestamp(container.token, stamped, trust, parties.instances)
         say(timestamp.gen_time)
         say(timestamp.certificate)
     return timestamp

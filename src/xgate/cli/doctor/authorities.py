@@ -80,7 +80,11 @@ async def _check_status(case: Case, certificate: Certificate) -> list[Finding]:
     about = serial_text(certificate)
     if not certificate.valid_at(case.clock.now()):
         return [skipped("outside its dates: no responder is asked about it", about=about)]
-    urls = case.conf.ocsp_urls_for(certificate)
+    try:
+        issuer = find_issuer(case.conf, certificate, case.clock.now())
+    except Fault:
+        return [skipped("its issuer is not approved: nobody is asked about it", about=about)]
+    urls = case.conf.ocsp_urls_for(certificate, issuer, case.settings.ocsp.prioritization)
     if not urls:
         fix = f"Ask {_OPERATOR} to add the responder of {name_text(certificate.issuer)}."
         return [broken("no responder is known for it", about=about, fix=fix)]
