@@ -4,15 +4,44 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
+import trio
 from tests.cli.doctor.conftest import Patient
 
-from xgate.cli.doctor.doors import near_address
+from xgate.cli.doctor.case import Case
+from xgate.cli.doctor.doors import check_ports, near_address
+from xgate.clock import SystemClock
+from xgate.net.listen import listen_on, serve_listeners
+from xgate.net.server import Exchange, ServerLimits, serve_connection
+from xgate.securityserver.health_settings import HealthSettings
+from xgate.securityserver.settings import ListenSettings, Settings
 
 DOORS = ("client-http-port", "client-https-port", "server-port", "ocsp-port")
+
+
+Handler = Callable[[Exchange], Awaitable[None]]
+Serve = Callable[[Handler], Awaitable[int]]
+
+
+@pytest.fixture
+def serve(nursery: trio.Nursery) -> Serve:
+    """Serve a handler on 127.0.0.1; the port."""
+
+    async def start(handler: Handler) -> int:
+        listeners = await listen_on("127.0.0.1", 0)
+        connection = partial(
+            serve_connection, handler=handler, limits=ServerLimits(), clock=SystemClock()
+        )
+        await nursery.start(partial(serve_listeners, listeners, connection))
+        port: int = listeners[0].getsockname()[1]
+        return port
+
+    return start
 
 
 @pytest.fixture
@@ -57,6 +86,54 @@ def test_the_server_port_of_another_security_server(patient: Patient) -> None:
     assert patient.examine("--only", "ports", "--only", "keys").link[1] == (
         "another program listens there"
     )
+
+
+@pytest.mark.parametrize("key", ["port", "admin-port"])
+def test_another_program_at_the_ports_for_health(
+    patient: Patient, strangers_port: int, key: str
+) -> None:
+    patient.add(f'\n[health]\nhost = "127.0.0.2"\n{key} = {strangers_port}\n')
+    ran = patient.examine("--only", "ports")
+    if key == "admin-port":  # it is on 127.0.0.1, where nobody listens
+        assert ran.code == 0
+        return
+    check, observed, fix = ran.link
+    assert (check, observed) == ("ports", "another program listens there")
+    assert fix.endswith("or change port in [health].")
+
+
+@pytest.mark.parametrize(
+    ("ready", "state", "said"),
+    [
+        (b'{"maintenance":false,"checks":[]}', "ok", "and is ready"),
+        (b'{"maintenance":true,"checks":[]}', "warning", "is taken out of service"),
+        (
+            b'{"maintenance":false,"checks":[{"name":"Message log","ok":false,"text":"full"}]}',
+            "broken",
+            "is not ready: Message log: full",
+        ),
+        (b"what?", "warning", "does not tell how it is"),
+    ],
+)
+async def test_a_server_that_runs_is_asked_how_it_is(
+    serve: Serve,
+    tmp_path: Path,
+    ready: bytes,
+    state: str,
+    said: str,
+) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.respond(200, [], b"ok\n" if exchange.target == "/livez" else ready)
+
+    port = await serve(answer)
+    case = Case(tmp_path, SystemClock())
+    listen = ListenSettings(
+        client_http_port=None, client_https_port=None, server_port=None, ocsp_port=None
+    )
+    case.settings = Settings("XG/COM/1/S", listen=listen, health=HealthSettings("127.0.0.1", port))
+    (found,) = await check_ports(case)
+    assert found.state == state
+    assert said in found.observed
 
 
 def test_an_address_that_is_not_this_machines(patient: Patient) -> None:

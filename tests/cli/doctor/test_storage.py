@@ -7,11 +7,13 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.cli.doctor.conftest import Patient
 
 from xgate.clock import SystemClock
 from xgate.messagelog.postgres import PostgresStore
+from xgate.messagelog.postgres_tables import SCHEMA
 from xgate.messagelog.record import Record
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.securityserver.stamping import OUTAGE_FILE
@@ -57,6 +59,25 @@ def test_a_database_that_is_there(patient: Patient, postgres: Cluster) -> None:
     PostgresStore(conninfo).close()
     (found,) = patient.examine("--only", "database").of("database")
     assert found["observed"] == "postgres: opened; nothing waits too long"
+
+
+def test_a_database_whose_user_may_only_read(patient: Patient, postgres: Cluster) -> None:
+    conninfo = postgres.make_database()
+    PostgresStore(conninfo).close()
+    with psycopg.connect(conninfo) as db:
+        db.execute("DROP ROLE IF EXISTS reader")
+        db.execute("CREATE ROLE reader LOGIN")
+        db.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO reader")
+        db.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO reader")
+    theirs = conninfo.replace("user=postgres", "user=reader")
+    patient.add(f'\n[messagelog]\nuse = "postgres"\n[messagelog.postgres]\nconninfo = "{theirs}"')
+    ran = patient.examine("--only", "database")
+    with psycopg.connect(conninfo) as db:
+        db.execute("DROP OWNED BY reader")
+        db.execute("DROP ROLE reader")
+    check, observed, fix = ran.link
+    assert (check, observed) == ("database", "its user may not add records")
+    assert fix.startswith("Run as the owner: GRANT INSERT")
 
 
 def log_one(patient: Patient, at: datetime) -> None:

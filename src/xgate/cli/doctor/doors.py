@@ -2,7 +2,8 @@
 
 The rule: a port is tried by binding to it and letting go at once; one that is taken is asked who
 serves it. Who answers at the server port is known by the certificate it shows; at the others, by
-what a security server says to a question that means nothing.
+what a security server says to a question that means nothing. A server that runs and may be asked
+for its health is asked (pipeline 14).
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import trio
 
 from xgate.cli.doctor.case import Case, ask_all
 from xgate.cli.doctor.chain import Findings
-from xgate.cli.doctor.finding import Finding, broken, ok
+from xgate.cli.doctor.finding import Finding, broken, ok, warning
 from xgate.errors import Fault
 from xgate.net.client import connect
 from xgate.net.context import TlsContext, service_context
 from xgate.net.errors import NetError
-from xgate.net.fetch import fetch
+from xgate.net.fetch import Response, fetch
 
 __all__ = ["check_ports", "near_address"]
 
@@ -31,11 +32,25 @@ _NOWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 
 
 
 class _Door(msgspec.Struct, frozen=True):
-    """:param key: in ``[listen]``."""
+    """A listener that the settings ask for, in ``section`` by ``key``."""
 
+    section: str
     key: str
     host: str
     port: int
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    name: str
+    ok: bool
+    text: str
+
+
+class _Readiness(msgspec.Struct, frozen=True):
+    """What ``/readyz`` answers."""
+
+    maintenance: bool
+    checks: tuple[_Seen, ...]
 
 
 async def check_ports(case: Case) -> Findings:
@@ -49,14 +64,16 @@ def near_address(host: str) -> str:
 
 
 def _doors(case: Case) -> list[_Door]:
-    listen = case.settings.listen
+    listen, health = case.settings.listen, case.settings.health
     doors = (
-        ("client-http-port", listen.client_host, listen.client_http_port),
-        ("client-https-port", listen.client_host, listen.client_https_port),
-        ("server-port", listen.server_host, listen.server_port),
-        ("ocsp-port", listen.ocsp_host, listen.ocsp_port),
+        ("[listen]", "client-http-port", listen.client_host, listen.client_http_port),
+        ("[listen]", "client-https-port", listen.client_host, listen.client_https_port),
+        ("[listen]", "server-port", listen.server_host, listen.server_port),
+        ("[listen]", "ocsp-port", listen.ocsp_host, listen.ocsp_port),
+        ("[health]", "port", health.host, health.port),
+        ("[health]", "admin-port", "127.0.0.1", health.admin_port),
     )
-    return [_Door(key, host, port) for key, host, port in doors if port is not None]
+    return [_Door(section, key, host, port) for section, key, host, port in doors if port]
 
 
 async def _look(case: Case, door: _Door) -> Finding:
@@ -66,7 +83,7 @@ async def _look(case: Case, door: _Door) -> Finding:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return await _who(case, door, about)
-        fix = f"Change {door.key} or its host in [listen]"
+        fix = f"Change {door.key} or its host in {door.section}"
         if error.errno == errno.EACCES:
             fix += ", or give the server the right CAP_NET_BIND_SERVICE"
         return broken(f"it cannot be had: {error.strerror}", about=about, fix=fix + ".")
@@ -90,12 +107,12 @@ async def _who(case: Case, door: _Door, about: str) -> Finding:
         ours = False
     if ours:
         case.served.add(door.key)
-        return ok("served by this server, which runs", about=about)
+        return await _mood(door, about)
     return broken(
         "another program listens there",
         about=about,
         fix=f"Find it with: ss -ltnp 'sport = :{door.port}'; stop it, or change {door.key} "
-        "in [listen].",
+        f"in {door.section}.",
     )
 
 
@@ -127,10 +144,45 @@ async def _answers_as_proxy_by_tls(case: Case, door: _Door) -> bool:
 
 
 async def _answers_about_ocsp(case: Case, door: _Door) -> bool:
+    answer = await _get(door, "/")
+    return answer.status == 500 and b"cert hashes" in answer.body
+
+
+async def _answers_about_health(case: Case, door: _Door) -> bool:
+    answer = await _get(door, "/livez")
+    return (answer.status, answer.body) == (200, b"ok\n")
+
+
+async def _answers_about_maintenance(case: Case, door: _Door) -> bool:
+    answer = await _get(door, "/maintenance")
+    return answer.status == 200 and answer.body in (b"true\n", b"false\n")
+
+
+async def _get(door: _Door, path: str) -> Response:
     host = near_address(door.host)
     name = f"[{host}]" if ":" in host else host
-    answer = await fetch(f"http://{name}:{door.port}/", timeout=_SECONDS, max_bytes=_MOST)
-    return answer.status == 500 and b"cert hashes" in answer.body
+    return await fetch(f"http://{name}:{door.port}{path}", timeout=_SECONDS, max_bytes=_MOST)
+
+
+async def _mood(door: _Door, about: str) -> Finding:
+    """What the server that runs says of itself, where it can be asked."""
+    said = "served by this server, which runs"
+    if (door.section, door.key) != ("[health]", "port"):
+        return ok(said, about=about)
+    try:
+        report = msgspec.json.decode((await _get(door, "/readyz")).body, type=_Readiness)
+    except (NetError, msgspec.MsgspecError) as error:
+        what = f"{said}, but does not tell how it is: {error}"
+        return warning(what, about=about, fix="Look at the server's log.")
+    ill = [f"{check.name}: {check.text}" for check in report.checks if not check.ok]
+    if ill:
+        fix = "Look at the other findings; if they are well, look at the server's log."
+        return broken(f"the server that runs is not ready: {'; '.join(ill)}", about=about, fix=fix)
+    if report.maintenance:
+        what = "the server that runs is taken out of service"
+        fix = "Turn it back: curl 'http://127.0.0.1:ADMIN-PORT/maintenance?targetState=false'"
+        return warning(what, about=about, fix=fix)
+    return ok(f"{said} and is ready", about=about)
 
 
 _RECOGNISE = {
@@ -138,4 +190,6 @@ _RECOGNISE = {
     "client-https-port": _answers_as_proxy_by_tls,
     "server-port": _shows_our_certificate,
     "ocsp-port": _answers_about_ocsp,
+    "port": _answers_about_health,
+    "admin-port": _answers_about_maintenance,
 }

@@ -67,6 +67,7 @@ def _secrets(settings: Settings, folder: Path) -> Iterator[Path]:
         archive.encryption.signing_key,
         archive.encryption.password_file,
         log.sqlite.path if log.use == "sqlite" else "",
+        settings.opmonitor.path if settings.opmonitor.use == "sqlite" else "",
     ]
     yield from (folder / name for name in names if name)
 

@@ -21,6 +21,7 @@ from xgate.cli.doctor.times import length_text
 from xgate.cli.output import path_text
 from xgate.errors import Fault
 from xgate.messagelog.outage import Outage
+from xgate.messagelog.postgres_tables import SCHEMA
 from xgate.messagelog.store import LogStore
 from xgate.securityserver.log_store import open_log
 from xgate.securityserver.settings import SettingsError
@@ -53,6 +54,7 @@ def _look_into(case: Case) -> list[Finding]:
         try:
             waiting = store.unstamped(1)
             found = [
+                *_replica(case),
                 *_waiting(case, store, waiting[0][0] if waiting else None),
                 *_outage(case),
                 *_archives(case, store),
@@ -74,6 +76,30 @@ def _why_not_writable(path: Path) -> Finding | None:
         return None
     fix = f"Run: chown of the server's user on {path_text(target)}; or run this as that user."
     return broken(f"{path_text(target)} may not be written", fix=fix)
+
+
+def _replica(case: Case) -> Iterable[Finding]:
+    """Whether the database that was found takes records at all: a standby can only be read."""
+    settings = case.settings.messagelog
+    if settings.use != "postgres":
+        return
+    import psycopg
+
+    chosen = settings.postgres
+    query = "SELECT pg_is_in_recovery(), has_table_privilege(%s, 'INSERT')"
+    try:
+        with psycopg.connect(chosen.conninfo, connect_timeout=chosen.connect_seconds) as db:
+            row = db.execute(query, (f"{SCHEMA}.record",)).fetchone()
+            host = db.info.host
+    except psycopg.Error as error:
+        raise Fault("logging_failed", f"The message log: {error}") from None
+    standby, allowed = row or (False, False)
+    if standby:
+        fix = "Name the primary in [messagelog.postgres] conninfo (target_session_attrs=primary)."
+        yield broken(f"{host} is a standby, which can only be read", fix=fix)
+    elif not allowed:
+        fix = f"Run as the owner: GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA}."
+        yield broken("its user may not add records", fix=fix)
 
 
 def _waiting(case: Case, store: LogStore, oldest: int | None) -> Iterable[Finding]:
@@ -142,6 +168,8 @@ def _folders(case: Case) -> Iterable[tuple[str, Path]]:
     log = case.settings.messagelog
     if log.use == "sqlite":
         yield "message log", (case.folder / log.sqlite.path).parent
+    if case.settings.opmonitor.use == "sqlite":
+        yield "operational data", (case.folder / case.settings.opmonitor.path).parent
     yield "messages under way", Path(tempfile.gettempdir())
     if case.settings.globalconf.use == "http":
         yield "configuration", case.folder / case.settings.globalconf.directory
