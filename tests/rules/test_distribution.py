@@ -45,5 +45,7 @@ def test_a_wheel_can_be_built_from_the_source_distribution(tmp_path: Path) -> No
         names = set(wheel.namelist())
     assert {"xgate/py.typed", "xgate/__main__.py", "xgate/securityserver/run.py"} <= names
     assert any(name.startswith("xgate/_native/_xg.") for name in names)
+    assert any(name.startswith("xgate/_native/_provider.") for name in names)
+    assert "xgate/_native/provider.cnf" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any(name.startswith(("tests/", "csrc/", "benches/")) for name in names)

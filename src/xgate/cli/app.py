@@ -30,6 +30,11 @@ _COMMANDS = {
 
 It writes one JSON line per event and exchange to standard error. SIGTERM or SIGINT makes it finish
 the exchanges that are running and exit with 0; a second one stops it at once.""",
+    "signer": """Hold the keys of servers, and sign for them, in a process of its own.
+
+It opens the tokens of the settings file and serves the Unix socket named there ([keys] signer);
+`xgate serve` with the same file then holds no keys. SIGTERM or SIGINT makes it answer what was
+asked and exit with 0; a second one stops it at once.""",
     "demo": """Run a whole ecosystem on loopback and exchange messages in it.
 
 A certificate authority with OCSP responder and timestamping service, a signed global configuration,

@@ -18,7 +18,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL, crypto
 
+from xgate._native.provider import provider_is_named
 from xgate.net.errors import TlsError
+from xgate.net.key_reference import KeyReference
 
 __all__ = [
     "Accept",
@@ -71,10 +73,11 @@ N///////////AgEC
 class TlsIdentity(msgspec.Struct, frozen=True):
     """Who we are on a TLS connection.
 
-    :param private_key: RSA or EC. :param chain: DER certificates, leaf first, without the root.
+    :param private_key: RSA or EC, or a reference to one.
+    :param chain: DER certificates, leaf first, without the root.
     """
 
-    private_key: PrivateKey
+    private_key: PrivateKey | KeyReference
     chain: tuple[bytes, ...]
 
     def __repr__(self) -> str:
@@ -176,10 +179,22 @@ def _use(context: SSL.Context, identity: TlsIdentity) -> None:
         context.use_certificate(leaf)
         for certificate in others:
             context.add_extra_chain_cert(certificate)
-        context.use_privatekey(identity.private_key)
+        _use_key(context, identity.private_key)
         context.check_privatekey()
     except (SSL.Error, ValueError) as error:
         raise TlsError(f"this key and certificate cannot be used for TLS: {error}") from None
+
+
+def _use_key(context: SSL.Context, key: PrivateKey | KeyReference) -> None:
+    if not isinstance(key, KeyReference):
+        context.use_privatekey(key)
+        return
+    if not provider_is_named():
+        raise TlsError("a key that the signer holds needs OpenSSL's provider; start: xgate serve")
+    with tempfile.NamedTemporaryFile() as file:  # nothing secret; OpenSSL's decoders want a file
+        file.write(key.pem)
+        file.flush()
+        context.use_privatekey_file(file.name)
 
 
 def _serving(context: SSL.Context) -> SSL.Context:

@@ -11,8 +11,12 @@ __all__ = ["KeysSettings"]
 
 
 class KeysSettings(Section, frozen=True):
-    """The key store, and where its PIN is read from (one of the two)."""
+    """The key store, and where its PIN is read from (one of the two).
+
+    :param signer: the Unix socket of ``xgate signer``: a server then opens no keys itself.
+    """
 
     store: str = "keys.xgate"
     pin_file: str = ""
     pin_env: str = ""
+    signer: str = ""

@@ -7,7 +7,6 @@ so when it is asked for. Draining: listeners close, running exchanges end, then 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
@@ -35,21 +34,19 @@ from xgate.securityserver.conf_source import Loader, open_loader
 from xgate.securityserver.doors import Ports, open_doors, serve_doors
 from xgate.securityserver.identity import PeerIdentity, load_internal_identity
 from xgate.securityserver.journal import Journal
+from xgate.securityserver.key_holder import open_key_holder
 from xgate.securityserver.log_store import open_log
 from xgate.securityserver.opmonitor_settings import OpmonitorSettings
 from xgate.securityserver.peers import Peers
 from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.services import Services
-from xgate.securityserver.settings import KeysSettings, Settings, SettingsError
+from xgate.securityserver.settings import Settings, SettingsError
 from xgate.securityserver.stamping import Stamping
 from xgate.securityserver.vouching import Vouching
-from xgate.signer.holder import KeyHolder, LocalKeys
-from xgate.signer.keyring import Keyring, read_keyring
-from xgate.signer.signer import Signer
-from xgate.signer.store import read_store
+from xgate.signer.holder import KeyHolder
 
-__all__ = ["Ports", "open_keys", "run_server"]
+__all__ = ["Ports", "run_server"]
 
 
 async def run_server(
@@ -69,7 +66,7 @@ async def run_server(
     :raises NetError: a port cannot be had.
     """
     serverconf = read_serverconf(settings, folder)
-    signer = LocalKeys(Cell(open_keys(settings.keys, folder)), Signer(clock))
+    signer = open_key_holder(settings.keys, folder, clock, journal)
     loader = open_loader(settings.globalconf, folder, clock.now, settings.peers.hosts)
     conf = await trio.to_thread.run_sync(loader.begin)
     world = Cell(World(conf, serverconf))
@@ -120,28 +117,6 @@ async def run_server(
             keepers.cancel_scope.cancel()
         await server.peers.aclose()
         await server.services.aclose()
-
-
-def open_keys(settings: KeysSettings, folder: Path) -> Keyring:
-    """The keys that the settings name.
-
-    :raises SettingsError: there is no PIN where it should be.
-    :raises Fault: as ``read_store``, ``KeyStore.unlock`` and ``read_keyring``.
-    """
-    if settings.pin_file:
-        try:
-            pin = (folder / settings.pin_file).read_text().split("\n", 1)[0]
-        except OSError as error:
-            raise SettingsError(f"pin-file {settings.pin_file}: {error.strerror}") from None
-    elif settings.pin_env in os.environ:
-        pin = os.environ[settings.pin_env]
-    else:
-        raise SettingsError(
-            f"the environment variable {settings.pin_env} (pin-env) is not set"
-            if settings.pin_env
-            else "[keys] needs pin-file or pin-env"
-        )
-    return read_keyring(read_store(folder / settings.store).unlock(pin))
 
 
 def _open_opstore(settings: OpmonitorSettings, folder: Path) -> OperationalStore | None:

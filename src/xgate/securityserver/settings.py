@@ -25,6 +25,7 @@ from xgate.securityserver.keys_settings import KeysSettings
 from xgate.securityserver.ocsp_settings import OcspSettings
 from xgate.securityserver.opmonitor_settings import OpmonitorSettings
 from xgate.securityserver.section import Section, SettingsError
+from xgate.securityserver.signer_settings import SignerSettings
 
 __all__ = [
     "AllowSettings",
@@ -261,6 +262,7 @@ class Settings(Section, frozen=True):
     globalconf: GlobalconfSettings = GlobalconfSettings()
     keys: KeysSettings = KeysSettings()
     ocsp: OcspSettings = OcspSettings()
+    signer: SignerSettings = SignerSettings()
     tls: TlsSettings = TlsSettings()
     messagelog: MessagelogSettings = MessagelogSettings()
     limits: LimitSettings = LimitSettings()

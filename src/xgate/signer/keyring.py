@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId, ServerId, parse_short_client
+from xgate.net.key_reference import KeyReference
 from xgate.signer.ocsp_cache import OcspCache, find_issuer
 from xgate.signer.software import PrivateKey
 from xgate.signer.store import KeyEntry, StoredCertificate, Unlocked, Usage
@@ -36,10 +37,13 @@ class SignKey(msgspec.Struct, frozen=True):
 
 
 class AuthKey(msgspec.Struct, frozen=True):
-    """An authentication key with one of its certificates."""
+    """An authentication key with one of its certificates.
+
+    :param private: the key, or what stands here for one that the signer's process holds.
+    """
 
     certificate: Certificate
-    private: PrivateKey
+    private: PrivateKey | KeyReference
 
     def __repr__(self) -> str:
         return f"AuthKey({self.certificate.sha1})"

@@ -7,7 +7,7 @@ A token never gives a private key away, and never puts a PIN or a key into an er
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -106,6 +106,7 @@ class TokenCertificate(msgspec.Struct, frozen=True):
     der: bytes
 
 
+@runtime_checkable
 class ManagedToken(SigningToken, Protocol):
     """A token whose keys can be made and removed, and that people log in to.
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from xgate.net.context import PrivateKey, TlsIdentity
+from xgate.net.key_reference import KeyReference
 from xgate.net.stream import SocketStream
 
 __all__ = ["key_pem", "make_identity", "rsa_key", "stream_pair", "write_pem"]
@@ -67,7 +68,7 @@ def make_identity(
         .not_valid_after(last)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
-    signer = issuer.private_key if issuer else private
+    signer = _held(issuer) if issuer else private
     for extension in (
         x509.SubjectKeyIdentifier.from_public_key(public),
         issuer and x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
@@ -84,6 +85,11 @@ def make_identity(
     return TlsIdentity(private_key=private, chain=(der, *others))
 
 
+def _held(identity: TlsIdentity) -> PrivateKey:
+    assert not isinstance(identity.private_key, KeyReference), "the key is somewhere else"
+    return identity.private_key
+
+
 def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     """A fresh RSA key: slow, so make few of them."""
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
@@ -91,7 +97,7 @@ def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
 
 def key_pem(identity: TlsIdentity) -> bytes:
     """The private key as PKCS#8 PEM, unencrypted."""
-    return identity.private_key.private_bytes(
+    return _held(identity).private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),

@@ -19,7 +19,7 @@ from xgate.cli.doctor.times import length_text
 from xgate.cli.show import name_text, time_text
 from xgate.errors import Fault
 from xgate.ids import ClientId
-from xgate.securityserver.run import open_keys
+from xgate.securityserver.key_holder import open_keys
 from xgate.securityserver.settings import SettingsError
 from xgate.signer.keyring import AuthKey, SignKey
 from xgate.signer.ocsp_cache import find_issuer

@@ -1,0 +1,91 @@
+"""What commands that run until they are told to stop have in common.
+
+The rule: the first SIGTERM or SIGINT drains, the second one stops at once; what the settings make
+impossible is exit code 2; everything else is told in JSON lines on standard error.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from xgate.cli.output import Unusable
+from xgate.clock import Clock, SystemClock
+from xgate.net.drain import Drain
+from xgate.net.errors import NetError
+from xgate.securityserver.journal import Journal
+from xgate.securityserver.libraries import libraries_into
+from xgate.securityserver.settings import Settings, SettingsError, load_settings
+
+__all__ = ["Run", "read_settings", "run_until_told"]
+
+Run = Callable[[Settings, Path, Clock, Journal, Drain], Coroutine[Any, Any, None]]
+"""``run_server`` and its like: settings, their folder, time, the log, and when to end."""
+
+
+def read_settings(config: Path) -> Settings:
+    """The settings in a file. :raises Unusable: there are none."""
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        raise Unusable(str(error)) from None
+
+
+def run_until_told(run: Run, settings: Settings, config: Path) -> int:
+    """Run until a signal has drained it; the exit code.
+
+    :param config: the file that the settings were read from.
+    :raises Unusable: something that the settings name cannot be used.
+    :raises Fault: a key store does not open, or there is no usable configuration.
+    """
+    clock = SystemClock()
+    folder = config.resolve().parent
+    journal = Journal(clock)
+    _keep_memory_private()
+
+    async def main() -> None:
+        drain = Drain()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_drain_on_signal, drain, nursery.cancel_scope)
+            await run(settings, folder, clock, journal, drain)
+            nursery.cancel_scope.cancel()
+
+    try:
+        with libraries_into(journal):
+            trio.run(main)
+    except BaseExceptionGroup as group:
+        raise _the_first(group) from None
+    return 0
+
+
+def _the_first(error: BaseException) -> BaseException:
+    """What went wrong first: the nurseries around it only report it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return Unusable(str(error)) if isinstance(error, NetError | SettingsError) else error
+
+
+async def _drain_on_signal(
+    drain: Drain,
+    scope: trio.CancelScope,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            if drain.started:
+                scope.cancel()
+            drain.start()
+
+
+def _keep_memory_private() -> None:
+    """No core dump of a process that holds keys; where the platform has no such switch, none."""
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

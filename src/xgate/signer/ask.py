@@ -1,0 +1,100 @@
+"""Ask the signer's process one thing, and wait for the answer.
+
+The rule: for commands, and for threads that may wait: a connection of its own for each question, a
+deadline for all of it. What the server asks for each message goes through ``remote`` instead.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from xgate.errors import Fault
+from xgate.signer.protocol import (
+    VERSION,
+    Answer,
+    FrameReader,
+    Hello,
+    Numbered,
+    Refused,
+    Signatures,
+    SignDigests,
+    Welcome,
+    read_answer,
+    write_frame,
+)
+from xgate.signer.token import SignJob, TokenKey
+
+__all__ = ["RemoteToken", "ask_signer"]
+
+_SECONDS = 60.0
+
+
+def ask_signer(path: Path, request: Numbered, *, seconds: float = _SECONDS) -> Answer:
+    """The answer to one request; blocks up to ``seconds``.
+
+    :param path: the signer's socket.
+    :raises Fault: ``token_not_available``: nobody answers there; or what the signer refuses by.
+    """
+    until = time.monotonic() + seconds
+    reader = FrameReader()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(seconds)
+            sock.connect(os.fspath(path))
+            sock.sendall(write_frame(Hello()) + write_frame(request))
+            while True:
+                sock.settimeout(max(until - time.monotonic(), 0.001))
+                octets = sock.recv(65536)
+                if not octets:
+                    raise Fault("token_not_available", f"The signer at {path} broke off")
+                for frame in reader.feed(octets):
+                    answer = read_answer(frame)
+                    if isinstance(answer, Refused):
+                        raise Fault(answer.code, answer.text)
+                    if not isinstance(answer, Welcome):
+                        return answer
+                    if answer.version != VERSION:
+                        raise Fault("internal_error", "The signer speaks another protocol")
+    except TimeoutError:
+        raise Fault(
+            "token_not_available", f"The signer at {path} did not answer in {seconds:g} s"
+        ) from None
+    except OSError as error:
+        raise Fault(
+            "token_not_available",
+            f"No signer answers at {path}: {error.strerror}; run: xgate signer",
+        ) from None
+
+
+class RemoteToken:
+    """A ``SigningToken`` in the signer's process."""
+
+    def __init__(self, path: Path, token_id: str, keys: Sequence[TokenKey]) -> None:
+        """:param path: the signer's socket. :param keys: those that are known to be there."""
+        self.id = token_id
+        self._path = path
+        self._keys = tuple(keys)
+
+    def __repr__(self) -> str:
+        return f"RemoteToken({self.id!r})"
+
+    def keys(self) -> Sequence[TokenKey]:
+        """Its keys in the ring, as last told."""
+        return self._keys
+
+    def sign(self, jobs: Sequence[SignJob]) -> Sequence[bytes | Fault]:
+        """Sign each job (``SigningToken.sign``); when nobody answers, a Fault for each."""
+        asked = tuple((job.key_id, job.algorithm.uri, job.digest) for job in jobs)
+        try:
+            answer = ask_signer(self._path, SignDigests(1, self.id, asked))
+        except Fault as fault:
+            return [fault] * len(jobs)
+        if not isinstance(answer, Signatures) or len(answer.results) != len(jobs):
+            return [Fault("cannot_sign", "The signer gave another number of signatures")] * len(
+                jobs
+            )
+        return [r if isinstance(r, bytes) else Fault(*r) for r in answer.results]

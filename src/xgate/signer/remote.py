@@ -1,0 +1,284 @@
+"""Keys that the signer's process holds, used from here (``KeyHolder``).
+
+The rule: one connection carries all requests at once. When it breaks, whoever waits is not told but
+asked for again on the next one: a signature that never arrived was never given away. Only when the
+signer has been away for some seconds is what needs it refused, and at once. The ring that was told
+last stays: certificates are true without their keys.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from collections.abc import Callable, Mapping
+from itertools import count
+from pathlib import Path
+
+import trio
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from xgate.cell import Cell
+from xgate.errors import Fault
+from xgate.ids import parse_short_client
+from xgate.net.errors import ClosedError, ConnectError, NetError
+from xgate.net.key_reference import refer_to_key
+from xgate.net.stream import SocketStream
+from xgate.signer.ask import RemoteToken
+from xgate.signer.keyring import AuthKey, Keyring, SignKey
+from xgate.signer.protocol import (
+    VERSION,
+    Answer,
+    FrameReader,
+    Hello,
+    Numbered,
+    PublicAuthKey,
+    PublicRing,
+    Refused,
+    Signed,
+    SignSeal,
+    Watch,
+    Welcome,
+    read_answer,
+    write_frame,
+)
+from xgate.signer.signer import SigningContext
+from xgate.signer.token import TokenKey
+from xgate.trust.certificate import Certificate
+from xgate.trust.seal import Seal
+from xgate.trust.verify import Evidence
+
+__all__ = ["RemoteKeys", "Report"]
+
+Report = Callable[..., None]
+"""Takes one event: its name, and what belongs to it."""
+
+_NO_SIGNATURE = "cannot_create_signature.internal_error"
+_HELLO = 10.0  # seconds for the signer's first words
+_AWAY = 5.0  # seconds for which the signer may be gone before what needs it is refused
+_ANSWER = 60.0  # seconds for a signature: a slow token with a queue
+_PAUSES = (0.05, 1.0)  # seconds between tries to connect: the first, and at most
+
+
+class RemoteKeys:
+    """The keys of the signer at ``path``.
+
+    :param report: told when the signer is found and when it is lost.
+    """
+
+    def __init__(self, path: Path, report: Report) -> None:
+        self.ring = Cell(Keyring((), ()))
+        self._path = path.absolute()
+        self._report = report
+        self._link: Cell[_Link | None] = Cell(None)
+        self._away_since = math.inf
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Stay connected until cancelled; ready at once, whether the signer is there or not."""
+        self._away_since = trio.current_time()
+        task_status.started()
+        pause, told = _PAUSES[0], ""
+        while True:
+            try:
+                await self._stay_connected()
+            except (OSError, NetError, Fault) as error:
+                if self._link.value is not None:
+                    self._link.set(None)
+                    self._away_since = trio.current_time()
+                    pause, told = _PAUSES[0], ""
+                if str(error) != told:
+                    told = str(error)
+                    self._report("signer lost", signer=str(self._path), error=told)
+            await trio.sleep(pause)
+            pause = min(2 * pause, _PAUSES[1])
+
+    async def sign(self, context: SigningContext, seal: Seal) -> Evidence:
+        """See ``KeyHolder.sign``; merged with what other processes sign with the same key.
+
+        :raises Fault: ``cannot_create_signature.internal_error``, also when the signer is away.
+        """
+        parts = tuple((part.name, part.digest) for part in seal.parts)
+        sha256 = context.key.certificate.sha256
+        answer = await self._ask(lambda number: SignSeal(number, sha256, context.ocsp, parts))
+        if isinstance(answer, Signed):
+            return Evidence(answer.signature, answer.chain_result, answer.chain)
+        if isinstance(answer, Refused):
+            raise _refusal(answer.code, answer.text)
+        raise _refusal("internal_error", "The signer's answer is to another question")
+
+    def batch_sizes(self) -> Mapping[int, int]:
+        """None: the signer counts what it merges, and tells it at its own end."""
+        return {}
+
+    async def _ask(self, request: Callable[[int], Numbered]) -> Answer:
+        with trio.move_on_after(_ANSWER):
+            while True:
+                link = await self._wait_link()
+                try:
+                    return await link.ask(request)
+                except ClosedError:
+                    if self._link.value is link:
+                        await self._link.wait_changed()
+        raise _refusal("token_not_available", f"The signer at {self._path} took too long")
+
+    async def _wait_link(self) -> _Link:
+        while (link := self._link.value) is None:
+            version = self._link.version
+            deadline = self._away_since + _AWAY
+            with trio.move_on_at(deadline) as scope:
+                await self._link.wait_changed(version)
+            if scope.cancelled_caught or trio.current_time() >= deadline:
+                raise _refusal("token_not_available", f"The signer at {self._path} is not there")
+        return link
+
+    async def _stay_connected(self) -> None:
+        """Returns never: a connection that ends, ends by an error."""
+
+        def take(told: PublicRing) -> None:
+            self.ring.set(_read_ring(told, self._path))
+            if self._link.value is None:
+                self._link.set(link)
+                self._report("signer found", signer=str(self._path))
+
+        link = _Link(await _connect(self._path))
+        try:
+            await link.run(take)
+        finally:
+            link.end()
+
+
+class _Call:
+    """One request under way."""
+
+    def __init__(self) -> None:
+        self.over = trio.Event()
+        self.answer: Answer | None = None
+
+
+class _Link:
+    """One connection: requests go out numbered, and answers find who waits for them."""
+
+    def __init__(self, stream: SocketStream) -> None:
+        self._stream = stream
+        self._calls: dict[int, _Call] = {}
+        self._numbers = count(1)
+        self._unsent = [write_frame(Hello()), write_frame(Watch())]
+        self._more = trio.Event()
+        self._more.set()
+
+    async def ask(self, request: Callable[[int], Numbered]) -> Answer:
+        """The answer to one request. :raises ClosedError: the connection ended before it came."""
+        number, call = next(self._numbers), _Call()
+        self._calls[number] = call
+        self._unsent.append(write_frame(request(number)))
+        self._more.set()
+        try:
+            await call.over.wait()
+        finally:
+            self._calls.pop(number, None)
+        if call.answer is None:
+            raise ClosedError("the signer's connection has ended")
+        return call.answer
+
+    async def run(self, take_ring: Callable[[PublicRing], None]) -> None:
+        """Carry requests and answers until the connection ends.
+
+        :raises NetError: it has ended. :raises Fault: what came is none of the protocol, or the
+            signer ends the conversation by it.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                await self._read(take_ring)
+        except BaseExceptionGroup as group:
+            raise _the_first(group) from None
+
+    def end(self) -> None:
+        """Close, and wake everyone who waits."""
+        self._stream.close()
+        for call in self._calls.values():
+            call.over.set()
+
+    async def _write(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more = trio.Event()
+            frames, self._unsent = self._unsent, []
+            await self._stream.send_vector(frames)
+
+    async def _read(self, take_ring: Callable[[PublicRing], None]) -> None:
+        reader = FrameReader()
+        self._stream.deadline = trio.current_time() + _HELLO
+        while octets := await self._stream.receive():
+            for frame in reader.feed(octets):
+                self._take(read_answer(frame), take_ring)
+        raise ClosedError("the signer has ended the connection")
+
+    def _take(self, answer: Answer, take_ring: Callable[[PublicRing], None]) -> None:
+        match answer:
+            case Welcome():
+                if answer.version != VERSION:
+                    raise Fault("internal_error", "the signer speaks another protocol")
+            case PublicRing():
+                self._stream.deadline = math.inf
+                take_ring(answer)
+            case Refused(id=0):
+                raise Fault(answer.code, answer.text)
+            case _:
+                call = self._calls.pop(answer.id, None)
+                if call is not None:  # else whoever asked has gone
+                    call.answer = answer
+                    call.over.set()
+
+
+async def _connect(path: Path) -> SocketStream:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.connect(os.fspath(path))  # on a Unix socket at once, or not at all
+    except OSError as error:
+        sock.close()
+        raise ConnectError(error.strerror or str(error)) from None
+    return SocketStream(sock)
+
+
+def _read_ring(told: PublicRing, path: Path) -> Keyring:
+    keys = [TokenKey(k.key, k.label, _spki(k.certificate), k.kind) for k in told.signing]
+    by_token: dict[str, list[TokenKey]] = {}
+    for entry, key in zip(told.signing, keys, strict=True):
+        by_token.setdefault(entry.token, []).append(key)
+    tokens = {name: RemoteToken(path, name, held) for name, held in by_token.items()}
+    signing = (
+        SignKey(
+            parse_short_client(entry.member),
+            Certificate.load(entry.certificate),
+            key,
+            tokens[entry.token],
+        )
+        for entry, key in zip(told.signing, keys, strict=True)
+    )
+    return Keyring(tuple(signing), tuple(_auth_key(entry, path) for entry in told.authentication))
+
+
+def _auth_key(entry: PublicAuthKey, path: Path) -> AuthKey:
+    certificate = Certificate.load(entry.certificate)
+    name = certificate.sha256.hex()
+    return AuthKey(certificate, refer_to_key(path, name, certificate.public_key))
+
+
+def _spki(der: bytes) -> bytes:
+    key = Certificate.load(der).public_key
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _refusal(code: str, text: str) -> Fault:
+    if code == _NO_SIGNATURE:
+        return Fault(code, text)
+    return Fault(_NO_SIGNATURE, f"signer.{code}: {text}")
+
+
+def _the_first(error: BaseException) -> BaseException:
+    """What went wrong first: the nurseries around it only report it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,54 @@
+"""What commands that run until told to stop have in common."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import trio
+
+from xgate.cli.output import Unusable
+from xgate.cli.process import read_settings, run_until_told
+from xgate.clock import Clock
+from xgate.net.drain import Drain
+from xgate.net.errors import ConnectError
+from xgate.securityserver.journal import Journal
+from xgate.securityserver.settings import Settings
+
+SETTINGS = Settings("XG/COM/1/S")
+
+
+async def until_drained(_: Settings, __: Path, ___: Clock, ____: Journal, drain: Drain) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    await drain.wait()
+
+
+async def deaf(_: Settings, __: Path, ___: Clock, ____: Journal, drain: Drain) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    await drain.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await trio.sleep_forever()
+
+
+async def unusable(_: Settings, __: Path, ___: Clock, ____: Journal, drain: Drain) -> None:
+    raise ConnectError("cannot listen on a port")
+
+
+def test_the_first_signal_drains(tmp_path: Path) -> None:
+    assert run_until_told(until_drained, SETTINGS, tmp_path / "xgate.toml") == 0
+
+
+def test_the_second_signal_stops_at_once(tmp_path: Path) -> None:
+    assert run_until_told(deaf, SETTINGS, tmp_path / "xgate.toml") == 0
+
+
+def test_what_cannot_be_used_is_the_command_lines_fault(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match="cannot listen on a port"):
+        run_until_told(unusable, SETTINGS, tmp_path / "xgate.toml")
+
+
+def test_settings_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match="No such file"):
+        read_settings(tmp_path / "none.toml")
