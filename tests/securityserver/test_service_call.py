@@ -99,7 +99,9 @@ class Call:
         )
         head = TransportHead(request.protocol, "b", XML, '"urn:act"')
         try:
-            return await call_service(service, request, head, received, self.sent, reply, server)
+            return await call_service(
+                service, (), request, head, received, self.sent, reply, server
+            )
         finally:
             await services.aclose()
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import cast
-
 import pytest
 
 from xgate.errors import Fault
 from xgate.ids import ServiceId
 from xgate.net.context import service_context
 from xgate.sandbox.places import PROVIDER
-from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.service_link import connected, target_of_url
 from xgate.securityserver.services import Services
 from xgate.serverconf.model import Protocol, Service
@@ -37,9 +33,8 @@ def test_path_and_query_travel_as_they_are_written(url: str, target: str) -> Non
 )
 async def test_what_the_network_does_has_a_code(url: str, code: str) -> None:
     services = Services(service_context(None), lambda: 0.0)
-    server = cast("SecurityServer", SimpleNamespace(services=services))
     service = Service(ServiceId(PROVIDER, "svc"), Protocol.REST, url, timeout=5.0)
     with pytest.raises(Fault) as refused:
-        async with connected(url, service, server):
+        async with connected(url, service, (), services):
             pytest.fail("there is nobody to be connected to")
     assert refused.value.code == code

@@ -19,14 +19,14 @@ from xgate.ids import ServiceId
 from xgate.policy.access import find_rights
 from xgate.policy.world import World
 from xgate.securityserver.aside import work_aside
+from xgate.securityserver.description_fetch import FetchedDescription, fetch_description
 from xgate.securityserver.receive import Received
 from xgate.securityserver.reply import Reply
 from xgate.securityserver.send import PartSender, Sent
 from xgate.securityserver.server import SecurityServer, new_token, new_uuid
-from xgate.securityserver.service_link import connected, target_of_url
 from xgate.serverconf.model import Client, Endpoint, Right, Service, ServiceKind
 from xgate.wire.content_type import read_content_type
-from xgate.wire.descriptions import DESCRIPTION_LIMIT, hide_openapi_servers, hide_wsdl_addresses
+from xgate.wire.descriptions import hide_openapi_servers, hide_wsdl_addresses
 from xgate.wire.message import Answer, Request
 from xgate.wire.method_list import (
     ListedService,
@@ -43,7 +43,6 @@ from xgate.wire.transport import REST_BODY, REST_RESPONSE, TransportHead
 
 __all__ = ["Metaservice", "answer_itself", "find_metaservice"]
 
-_FETCH_SECONDS = 30.0  # to connect, and for each reading: whatever the service's own may be
 _SOAP_TYPE = "text/xml; charset=UTF-8"
 
 
@@ -60,6 +59,11 @@ class _Asked(msgspec.Struct, frozen=True):
     def provider(self) -> Client:
         """The client whose services are asked about; it is registered."""
         return self.world.serverconf.clients[self.request.service.client]
+
+    async def fetch(self, service: Service) -> FetchedDescription:
+        """Its description. :raises Fault: as ``fetch_description``."""
+        certificates = self.provider.certificates
+        return await fetch_description(service, certificates, self.server.services)
 
 
 class _Made(msgspec.Struct, frozen=True):
@@ -160,7 +164,7 @@ async def _hand_out_wsdl(asked: _Asked) -> _Made:
     if service is None or not service.description:
         wanted = ServiceId(asked.provider.id, code, version)
         raise Fault("unknown_service", f"Could not find wsdl URL for service {wanted}")
-    document = await _fetch(service, asked.server)
+    document = await asked.fetch(service)
     if document.status != 200:
         raise Fault("internal_error", f"Received HTTP error: {document.status} - {document.reason}")
     octets = document.octets
@@ -185,7 +189,7 @@ async def _hand_out_openapi(asked: _Asked) -> _Made:
     if service.kind is not ServiceKind.OPENAPI3:
         raise Fault("internal_error", f"Invalid service type: {service.kind}")
     url = service.description
-    document = await _fetch(service, asked.server)
+    document = await asked.fetch(service)
     if document.status != 200:
         raise Fault(
             "internal_error",
@@ -204,30 +208,6 @@ def _code_in(query: str | None) -> str:
     except ValueError:
         raise Fault("invalid_request", "There are too many parameters") from None
     return {name.lower(): value for name, value in fields}.get("servicecode", "").strip()
-
-
-class _Document(msgspec.Struct, frozen=True):
-    status: int
-    reason: str
-    content_type: str
-    octets: bytes
-
-
-async def _fetch(service: Service, server: SecurityServer) -> _Document:
-    """The description as its server answers; no redirect is followed (metaservices trap 9)."""
-    url = service.description
-    patient = msgspec.structs.replace(service, timeout=_FETCH_SECONDS)
-    async with connected(url, patient, server) as connection:
-        await connection.request("GET", target_of_url(url), [("Accept", "*/*")])
-        head = await connection.receive_head()
-        octets = bytearray()
-        while data := await connection.receive():
-            octets += data
-            if len(octets) > DESCRIPTION_LIMIT:
-                text = f"The description is larger than {DESCRIPTION_LIMIT} octets"
-                raise Fault("internal_error", text)
-    content_type = head.find_header("content-type") or ""
-    return _Document(head.status, head.reason, content_type, bytes(octets))
 
 
 def _check_alone(asked: _Asked) -> None:

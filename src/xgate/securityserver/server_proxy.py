@@ -107,7 +107,8 @@ def _choose(world: World, request: Request, note: Note) -> _Answering:
     if meta is not None:
         return partial(answer_itself, meta, world)
     service = note.called = check_access(world, request.client, request.service, endpoint(request))
-    return partial(call_service, service)
+    provider = world.serverconf.clients[request.service.client]
+    return partial(call_service, service, provider.certificates)
 
 
 class _Arrival:

@@ -7,6 +7,7 @@ comes in, sealed as it passes. REST errors of the service are its answer; SOAP o
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import partial
 
 from xgate.errors import SERVICE_FAILED, Fault, faults_under
@@ -34,6 +35,7 @@ _NO_ENTITY = frozenset({204, 205, 304})
 
 async def call_service(
     service: Service,
+    certificates: Container[bytes],
     request: Request,
     head: TransportHead,
     received: Received,
@@ -43,26 +45,28 @@ async def call_service(
 ) -> Answer:
     """Call the service and pass its answer on; what it answered.
 
+    :param certificates: DER of those that are listed for the service's client.
     :raises Fault: ``service_failed...`` for SOAP, the bare cause for REST.
     """
     if not service.url:
         raise Fault("service_missing_url", f"Service address not specified for '{service.id}'")
     if isinstance(request, RestRequest):
-        return await _call_rest(request, received, service, sent, reply, server)
-    return await _call_soap(request, head, received, service, sent, reply, server)
+        return await _call_rest(request, received, service, certificates, sent, reply, server)
+    return await _call_soap(request, head, received, service, certificates, sent, reply, server)
 
 
 async def _call_rest(
     request: RestRequest,
     received: Received,
     service: Service,
+    certificates: Container[bytes],
     sent: Sent,
     reply: Reply,
     server: SecurityServer,
 ) -> RestResponse:
     await reply.begin("REST", "")
     url = service_address(service.url, request)
-    async with connected(url, service, server) as connection:
+    async with connected(url, service, certificates, server.services) as connection:
         await _send_rest(connection, url, request, received)
         answer = await connection.receive_head()
         parts = received.seal.parts
@@ -110,12 +114,13 @@ async def _call_soap(
     head: TransportHead,
     received: Received,
     service: Service,
+    certificates: Container[bytes],
     sent: Sent,
     reply: Reply,
     server: SecurityServer,
 ) -> SoapMessage:
     with faults_under(SERVICE_FAILED):
-        async with connected(service.url, service, server) as connection:
+        async with connected(service.url, service, certificates, server.services) as connection:
             await _send_soap(connection, service, head, received)
             answer = await connection.receive_head()
             content_type = _check_answer(answer)

@@ -6,14 +6,14 @@ unless that is switched off; what the network does becomes a Fault (pipeline 9).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from xgate.errors import Fault
 from xgate.net.client import ClientConnection
 from xgate.net.errors import ConnectError, HttpError, NetError, ResetError, UnknownHostError
-from xgate.securityserver.server import SecurityServer
+from xgate.securityserver.services import Services
 from xgate.serverconf.model import Service
 
 __all__ = ["connected", "target_of_url"]
@@ -21,27 +21,30 @@ __all__ = ["connected", "target_of_url"]
 
 @asynccontextmanager
 async def connected(
-    url: str, service: Service, server: SecurityServer
+    url: str, service: Service, certificates: Container[bytes], services: Services
 ) -> AsyncIterator[ClientConnection]:
     """A connection to where ``url`` leads, for one call by the rules of ``service``.
+
+    :param certificates: DER of those that are listed for the service's client.
+    :param services: where connections are kept.
 
     :raises Fault: ``unknown_host``, ``network_error``, ``io_error``, ``ssl_authentication_failed``.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     try:
-        connection = await server.services.open(
+        connection = await services.open(
             parts.hostname or "", parts.port or (443 if secure else 80), secure, service.timeout
         )
         try:
             connection.timeout = service.timeout
             if secure and service.verify_tls:
-                _check_pinned(connection.stream.peer_chain, service, server)
+                _check_pinned(connection.stream.peer_chain, service, certificates)
             yield connection
         except BaseException:
-            await server.services.drop(connection)
+            await services.drop(connection)
             raise
-        await server.services.give_back(connection)
+        await services.give_back(connection)
     except UnknownHostError as error:
         raise Fault("unknown_host", str(error)) from error
     except (ConnectError, ResetError) as error:
@@ -50,12 +53,14 @@ async def connected(
         raise Fault("io_error", str(error)) from error
 
 
-def _check_pinned(chain: tuple[bytes, ...], service: Service, server: SecurityServer) -> None:
+def _check_pinned(
+    chain: tuple[bytes, ...], service: Service, certificates: Container[bytes]
+) -> None:
     """An https service shows a certificate that is listed for its client, octet for octet."""
-    client = server.world.value.serverconf.clients[service.id.client]
-    if not client.certificates:
-        raise Fault("ssl_authentication_failed", f"Client '{client.id}' has no IS certificates")
-    if not chain or chain[0] not in client.certificates:
+    if not certificates:
+        client = service.id.client
+        raise Fault("ssl_authentication_failed", f"Client '{client}' has no IS certificates")
+    if not chain or chain[0] not in certificates:
         raise Fault("ssl_authentication_failed", "IS certificate is not trusted")
 
 
