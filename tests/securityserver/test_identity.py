@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -12,9 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from xgate.cell import Cell
 from xgate.errors import Fault
 from xgate.globalconf.disk import read_disk
+from xgate.globalconf.shared import CaInfo
 from xgate.policy.world import World
 from xgate.sandbox.country import Country, found_country
 from xgate.sandbox.peer import Peer
+from xgate.sandbox.publication import describe_country, publish_country
 from xgate.securityserver.identity import PeerIdentity, load_internal_identity
 from xgate.securityserver.settings import SettingsError, TlsSettings
 from xgate.serverconf.model import ServerConf
@@ -66,6 +69,15 @@ def test_contexts_live_as_long_as_what_they_are_made_of(
     ours = identity(country, world, clock)
     first, called = ours.server_context(world.value), ours.client_context(world.value)
     assert ours.server_context(world.value) is first
+    conf = read_disk(country.verification, clock.now()).conf
+    world.set(World(conf, world.value.serverconf))
+    assert ours.server_context(world.value) is first, "the same CAs, in a new configuration"
+    shared = describe_country(country)
+    (service,) = shared.certification_services
+    another = CaInfo(make_ca("another").certificate.der)
+    services = (service, msgspec.structs.replace(service, name="another", top=another))
+    shared = msgspec.structs.replace(shared, certification_services=services)
+    publish_country(country, clock.now(), shared)
     conf = read_disk(country.verification, clock.now()).conf
     world.set(World(conf, world.value.serverconf))
     assert ours.server_context(world.value) is not first

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -123,7 +124,8 @@ def peer_server_context(
     mode = SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT
     context.set_verify(mode, _ask_about_leaf(accept))
     for authority in authorities:
-        context.add_client_ca(x509.load_der_x509_certificate(authority))
+        with suppress(ValueError):  # one that pyca cannot read is left out: peers need no such list
+            context.add_client_ca(x509.load_der_x509_certificate(authority))
     # Sessions stay in memory, not in tickets: a ticket would forget the chain beside the leaf.
     context.set_options(SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)

@@ -1,8 +1,9 @@
 """Who this server is on its TLS connections: towards peers, and towards information systems.
 
-The rule: the authentication key of now is shown to peers; a context is rebuilt when that key or the
-global configuration changes. A client certificate is accepted in the handshake when its hash is
-registered in the World of now, and judged later (transport 1.1, pipeline 7).
+The rule: the authentication key of now is shown to peers. A context is rebuilt when that key or the
+list of CAs changes and not sooner, for with it go the sessions that peers could resume. A client
+certificate is accepted in the handshake when its hash is registered in the World of now, in a
+resumed session too, and judged later (transport 1.1, pipeline 7).
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from cryptography.x509.oid import NameOID
 
 from xgate.cell import Cell
 from xgate.clock import Clock
-from xgate.globalconf.conf import GlobalConf
 from xgate.net.context import TlsContext, TlsIdentity, peer_client_context, peer_server_context
 from xgate.policy.world import World
 from xgate.securityserver.settings import SettingsError, TlsSettings
@@ -41,7 +41,7 @@ class PeerIdentity:
         self._ocsp = ocsp
         self._clock = clock
         self._client: tuple[AuthKey, TlsContext] | None = None
-        self._server: tuple[AuthKey, GlobalConf, TlsContext] | None = None
+        self._server: tuple[AuthKey, tuple[bytes, ...], TlsContext] | None = None
 
     def client_context(self, world: World) -> TlsContext:
         """For calls to peers.
@@ -55,12 +55,12 @@ class PeerIdentity:
 
     def server_context(self, world: World) -> TlsContext:
         """For peers that call; errors as ``client_context``."""
-        key, conf = self._key(world), world.globalconf
+        key = self._key(world)
+        authorities = tuple(ca.certificate.der for ca in world.globalconf.all_cas())
         known = self._server
-        if known is None or not _same(known[0], key) or known[1] is not conf:
-            authorities = [ca.certificate.der for ca in conf.all_cas()]
+        if known is None or not _same(known[0], key) or known[1] != authorities:
             context = peer_server_context(_identity(key), self._is_registered, authorities)
-            known = self._server = (key, conf, context)
+            known = self._server = (key, authorities, context)
         return known[2]
 
     def _key(self, world: World) -> AuthKey:
