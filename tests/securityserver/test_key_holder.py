@@ -48,9 +48,11 @@ def test_the_socket_counts_from_the_settings_folder(tmp_path: Path) -> None:
 
 
 def test_a_pin_that_is_not_there_or_wrong(folder: Path) -> None:
-    with pytest.raises(SettingsError, match="needs pin-file or pin-env"):
+    with pytest.raises(SettingsError, match="needs pin-file, pin-env or pin-command"):
         open_keys(KeysSettings(), folder)
     with pytest.raises(SettingsError, match="NOT_SET_HERE"):
         open_keys(KeysSettings(pin_env="NOT_SET_HERE"), folder)
-    with pytest.raises(Fault, match="pin_incorrect"):
+    with pytest.raises(SettingsError, match="several lines"):
         open_keys(KeysSettings(pin_file="xgate.toml"), folder)
+    with pytest.raises(Fault, match="pin_incorrect"):
+        open_keys(KeysSettings(pin_command=("echo", "Geheim999")), folder)

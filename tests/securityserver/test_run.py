@@ -87,10 +87,11 @@ async def test_a_taken_port_is_told_before_anything_is_served(country: Country) 
 @pytest.mark.parametrize(
     ("old", "new", "error", "said"),
     [
-        ('pin-file = "pin"', "", SettingsError, "needs pin-file or pin-env"),
+        ('pin-file = "pin"', "", SettingsError, "needs pin-file, pin-env"),
         ('pin-file = "pin"', 'pin-env = "NOT_SET_HERE"', SettingsError, "NOT_SET_HERE"),
         ('pin-file = "pin"', 'pin-file = "none"', SettingsError, "none: No such file"),
-        ('pin-file = "pin"', 'pin-file = "xgate.toml"', Fault, "pin_incorrect"),
+        ('pin-file = "pin"', 'pin-file = "xgate.toml"', SettingsError, "several lines"),
+        ('pin-file = "pin"', 'pin-command = ["echo", "no"]', Fault, "pin_incorrect"),
         ("../globalconf", "../nowhere", (Fault, OSError), "nowhere|instance"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -17,11 +18,13 @@ from xgate.globalconf.anchor import read_anchor
 from xgate.globalconf.file_source import TreeSource
 from xgate.globalconf.generate import register_server
 from xgate.ids import ClientId, ServerId
+from xgate.signer.entries import SOFTWARE, KeyEntry, StoredCertificate
 from xgate.signer.keyconf import read_token_folder
 from xgate.signer.keyring import Keyring, choose_auth_key, choose_sign_key, read_keyring
 from xgate.signer.ocsp_cache import OcspCache
+from xgate.signer.sealed_token import SealedToken
 from xgate.signer.software import SoftwareToken
-from xgate.signer.store import KeyEntry, StoredCertificate, Unlocked, read_store, write_store
+from xgate.signer.store import read_store, write_store
 from xgate.testing.authority import NOW, Authority
 from xgate.testing.conf import make_conf
 from xgate.testing.pki import NOT_BEFORE, Credential, issue_auth, issue_sign, make_ca, make_key
@@ -56,15 +59,22 @@ def stored(credential: Credential, member: ClientId | None = None, **more: Any) 
 def ring(
     signing: Iterable[tuple[Credential, list[StoredCertificate]]] = (),
     authentication: Iterable[tuple[Credential, list[StoredCertificate]]] = (),
+    refused: list[Fault] | None = None,
 ) -> Keyring:
+    refused = [] if refused is None else refused
     signs = [(f"S{n}", c, certs) for n, (c, certs) in enumerate(signing)]
     auths = [(f"A{n}", c, certs) for n, (c, certs) in enumerate(authentication)]
     entries = (
         *(KeyEntry(i, "", "SIGNING", tuple(certs)) for i, _, certs in signs),
         *(KeyEntry(i, "", "AUTHENTICATION", tuple(certs)) for i, _, certs in auths),
     )
-    token = SoftwareToken({i: ("", c.key) for i, c, _ in signs})
-    return read_keyring(Unlocked(entries, token, {i: c.key for i, c, _ in auths}))
+    token = SoftwareToken({i: ("", c.key) for i, c, _ in (*signs, *auths)})
+    keys = {i: c.key for i, c, _ in auths}
+    return read_keyring(entries, {SOFTWARE: token}, keys.get, refused.append)
+
+
+def unexpected(fault: Fault) -> None:
+    pytest.fail(str(fault))
 
 
 def vouched(*credentials: Credential, **more: Any) -> OcspCache:
@@ -108,14 +118,29 @@ def test_only_active_registered_certificates_are_in_the_ring() -> None:
     assert keys.certificates() == (SIGN_SUB.certificate, AUTH.certificate)
 
 
-def test_a_certificate_of_another_key_is_refused_before_it_signs_anything() -> None:
-    for wrong in (
-        {"signing": [(SIGN, [stored(SIGN_SUB, MEMBER)])]},
-        {"authentication": [(AUTH, [stored(NEXT_AUTH)])]},
-    ):
-        with pytest.raises(Fault, match=r"'[SA]0' with serial number \d+ is another") as caught:
-            ring(**wrong)
-        assert caught.value.code == "incorrect_certificate"
+def test_a_certificate_of_another_key_is_left_out_and_said_to_be_another_s() -> None:
+    refused: list[Fault] = []
+    keys = ring(
+        [(SIGN, [stored(SIGN_SUB, MEMBER), stored(SIGN, MEMBER)])],
+        [(AUTH, [stored(NEXT_AUTH)])],
+        refused,
+    )
+    assert keys.certificates() == (SIGN.certificate,)
+    assert [fault.code for fault in refused] == ["incorrect_certificate"] * 2
+    for fault, key in zip(refused, ("S0", "A0"), strict=True):
+        assert re.search(rf"'{key}' with serial number \d+ is another", fault.text)
+
+
+def test_keys_of_tokens_that_are_not_there_are_left_out() -> None:
+    entries = (
+        KeyEntry("K", "", "SIGNING", (stored(SIGN, MEMBER),), token="gone"),
+        KeyEntry("K", "", "SIGNING", (stored(SIGN_SUB, SUB),), token="closed"),
+        KeyEntry("K", "", "AUTHENTICATION", (stored(AUTH),)),
+    )
+    tokens = {"closed": SoftwareToken({}), SOFTWARE: SoftwareToken({"K": ("", AUTH.key)})}
+    for private, seen in ((None, ()), (AUTH.key, (AUTH.certificate,))):
+        keys = read_keyring(entries, tokens, {"K": private}.get, unexpected)
+        assert keys.certificates() == seen
 
 
 def test_a_certificate_that_cannot_be_read_or_is_for_nobody_is_refused_by_its_key() -> None:
@@ -123,9 +148,10 @@ def test_a_certificate_that_cannot_be_read_or_is_for_nobody_is_refused_by_its_ke
         (StoredCertificate(b"no certificate", MEMBER.short), "'S0' cannot be read"),
         (StoredCertificate(SIGN.certificate.der, "XG/COM"), "'S0' is for nobody"),
     ):
-        with pytest.raises(Fault, match=said) as caught:
-            ring([(SIGN, [bad])])
-        assert caught.value.code == "incorrect_certificate"
+        refused: list[Fault] = []
+        assert ring([(SIGN, [bad])], refused=refused) == Keyring((), ())
+        (fault,) = refused
+        assert (fault.code, said in fault.text) == ("incorrect_certificate", True)
 
 
 def test_no_key_shows_in_a_log_line() -> None:
@@ -251,7 +277,10 @@ def test_the_references_token_serves_its_own_server(golden: Path, tmp_path: Path
     shutil.copytree(root / "signer", tmp_path / "signer", copy_function=shutil.copyfile)
     store = tmp_path / "keys.xgate"
     write_store(store, "Secret1234", read_token_folder(tmp_path / "signer", "Secret1234"))
-    keys = read_keyring(read_store(store).unlock("Secret1234"))
+    token = SealedToken(store)
+    token.login("Secret1234")
+    entries = read_store(store).keys
+    keys = read_keyring(entries, {token.id: token}, token.private, unexpected)
 
     certificates = [
         Certificate.load((root / f"ca/certs/{name}.cert.pem").read_bytes())

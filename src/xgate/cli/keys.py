@@ -45,7 +45,7 @@ class _CertificateRow(msgspec.Struct, frozen=True):
 
 class _KeyRow(msgspec.Struct, frozen=True):
     id: str
-    usage: str
+    usage: str | None
     label: str
     certificates: tuple[_CertificateRow, ...]
 
@@ -124,7 +124,7 @@ def _show(store: Path, entries: Sequence[KeyEntry], *, json: bool) -> None:
         print_json({"store": path_text(store), "keys": rows})
         return
     for row in rows:
-        print_line(f"{row.id}  {row.usage}  {row.label or '-'}")
+        print_line(f"{row.id}  {row.usage or 'unused'}  {row.label or '-'}")
         for certificate in row.certificates:
             print_rows(_lines(certificate))
 

@@ -6,20 +6,25 @@ there or not; without it the key store is opened now or the server does not star
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+import trio
 
 from xgate.cell import Cell
 from xgate.clock import Clock
+from xgate.errors import Fault
+from xgate.keepers.keys import keep_keys
+from xgate.keepers.report import Report
 from xgate.securityserver.journal import Journal
-from xgate.securityserver.settings import KeysSettings, SettingsError
+from xgate.securityserver.keys import open_tokens
+from xgate.securityserver.settings import KeysSettings
 from xgate.signer.holder import KeyHolder, LocalKeys
-from xgate.signer.keyring import Keyring, read_keyring
+from xgate.signer.keyring import Keyring
 from xgate.signer.remote import RemoteKeys
 from xgate.signer.signer import Signer
-from xgate.signer.store import read_store
+from xgate.signer.tokens import Refused, Tokens
 
-__all__ = ["open_key_holder", "open_keys", "signer_socket"]
+__all__ = ["open_key_holder", "open_keys", "refusals_into", "signer_socket"]
 
 
 def signer_socket(settings: KeysSettings, folder: Path) -> Path | None:
@@ -42,22 +47,37 @@ def open_key_holder(
     path = signer_socket(settings, folder)
     if path is not None:
         return RemoteKeys(path, journal.event)
-    return LocalKeys(Cell(open_keys(settings, folder)), Signer(clock))
+    tokens = open_tokens(settings, folder, refusals_into(journal))
+    return _KeptKeys(tokens, Signer(clock), journal.event)
 
 
 def open_keys(settings: KeysSettings, folder: Path) -> Keyring:
     """Every usable key, opened in this process; errors as ``open_key_holder``."""
-    if settings.pin_file:
+    return open_tokens(settings, folder, lambda _, __: None).keyring()
+
+
+def refusals_into(journal: Journal) -> Refused:
+    """Writes a line for each token or key that cannot be used."""
+
+    def write(whose: str, fault: Fault) -> None:
+        journal.event("token or key not usable", token=whose, code=fault.code, cause=fault.text)
+
+    return write
+
+
+class _KeptKeys(LocalKeys):
+    """Keys in tokens of this process; while it runs, the ring follows what is done to them."""
+
+    def __init__(self, tokens: Tokens, signer: Signer, report: Report) -> None:
+        super().__init__(Cell(tokens.keyring()), signer)
+        self._tokens = tokens
+        self._report = report
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """See ``KeyHolder.run``; then the tokens are closed."""
         try:
-            pin = (folder / settings.pin_file).read_text().split("\n", 1)[0]
-        except OSError as error:
-            raise SettingsError(f"pin-file {settings.pin_file}: {error.strerror}") from None
-    elif settings.pin_env in os.environ:
-        pin = os.environ[settings.pin_env]
-    else:
-        raise SettingsError(
-            f"the environment variable {settings.pin_env} (pin-env) is not set"
-            if settings.pin_env
-            else "[keys] needs pin-file or pin-env"
-        )
-    return read_keyring(read_store(folder / settings.store).unlock(pin))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(keep_keys, self.ring, self._tokens, self._report)
+                await super().run(task_status)
+        finally:
+            self._tokens.close()

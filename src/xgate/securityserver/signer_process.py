@@ -6,7 +6,6 @@ no global configuration, no message log. Draining: no new clients, what was aske
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,18 +14,19 @@ import trio
 from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.errors import Fault
+from xgate.keepers.keys import keep_keys, renew_ring
 from xgate.net.drain import Drain
 from xgate.net.listen import AcceptLimits, serve_listeners
 from xgate.net.stream import SocketStream
 from xgate.securityserver.journal import Journal
-from xgate.securityserver.key_holder import open_keys, signer_socket
+from xgate.securityserver.key_holder import refusals_into, signer_socket
+from xgate.securityserver.keys import open_tokens
 from xgate.securityserver.settings import Settings, SettingsError
 from xgate.signer.conversation import converse
 from xgate.signer.door import open_door, user_ids
 from xgate.signer.keyring import Keyring
 from xgate.signer.service import SignerService
 from xgate.signer.signer import Signer
-from xgate.signer.token import SigningToken
 
 __all__ = ["run_signer"]
 
@@ -52,9 +52,10 @@ async def run_signer(
     if path is None:
         raise SettingsError('[keys] needs signer: the path of the socket, as "run/signer.sock"')
     others = _others(settings)
-    ring = Cell(open_keys(settings.keys, folder))
+    tokens = open_tokens(settings.keys, folder, refusals_into(journal), locked=True)
+    ring = Cell(tokens.keyring())
     signer = Signer(clock)
-    service = SignerService(_Shelf(ring), ring, signer, trio.lowlevel.checkpoint)
+    service = SignerService(tokens, ring, signer, partial(renew_ring, ring, tokens))
 
     async def serve(stream: SocketStream) -> None:
         await converse(stream, service, drain, others)
@@ -63,6 +64,7 @@ async def run_signer(
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(signer.run)
+            nursery.start_soon(keep_keys, ring, tokens, journal.event)
             async with trio.open_nursery() as serving:
                 await serving.start(
                     partial(serve_listeners, [door.listener], serve, limits=_CLIENTS, drain=drain)
@@ -74,19 +76,7 @@ async def run_signer(
             nursery.cancel_scope.cancel()
     finally:
         door.close()
-
-
-class _Shelf:
-    """The tokens of a ring."""
-
-    def __init__(self, ring: Cell[Keyring]) -> None:
-        self._ring = ring
-
-    def all(self) -> Sequence[SigningToken]:
-        return list({key.token.id: key.token for key in self._ring.value.signing}.values())
-
-    def find(self, token_id: str) -> SigningToken | None:
-        return next((token for token in self.all() if token.id == token_id), None)
+        tokens.close()
 
 
 def _others(settings: Settings) -> frozenset[int]:

@@ -7,7 +7,7 @@ certificate registered and active, within its validity, and a fresh good OCSP re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -18,9 +18,9 @@ from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId, ServerId, parse_short_client
 from xgate.net.key_reference import KeyReference
+from xgate.signer.entries import SOFTWARE, KeyEntry, StoredCertificate
 from xgate.signer.ocsp_cache import OcspCache, find_issuer
 from xgate.signer.software import PrivateKey
-from xgate.signer.store import KeyEntry, StoredCertificate, Unlocked, Usage
 from xgate.signer.token import SigningToken, TokenKey
 from xgate.trust.certificate import Certificate
 
@@ -65,43 +65,45 @@ class Keyring(msgspec.Struct, frozen=True):
         return (*signing, *(key.certificate for key in self.authentication))
 
 
-def read_keyring(unlocked: Unlocked) -> Keyring:
-    """The ring of an opened key store.
+def read_keyring(
+    entries: Iterable[KeyEntry],
+    tokens: Mapping[str, SigningToken],
+    private: Callable[[str], PrivateKey | None],
+    refused: Callable[[Fault], None],
+) -> Keyring:
+    """The ring of the keys that can be used now.
 
-    :raises Fault: ``incorrect_certificate``, naming the key, for an active certificate that cannot
-        be read, is another key's, or is for a member whose name cannot be read.
+    :param tokens: by id; entries of other tokens are left out.
+    :param private: the software token's authentication key of this id, if it is open.
+    :param refused: told of each active certificate that cannot be used, which hides no other:
+        ``incorrect_certificate``, naming the key, when it cannot be read, is another key's, or is
+        for a member whose name cannot be read.
     """
-    by_id = {key.id: key for key in unlocked.token.keys()}
-    return Keyring(
-        tuple(_signing(unlocked.entries, by_id, unlocked.token)),
-        tuple(_authentication(unlocked.entries, unlocked.authentication)),
-    )
-
-
-def _signing(
-    entries: Sequence[KeyEntry], keys: Mapping[str, TokenKey], token: SigningToken
-) -> Iterable[SignKey]:
-    for entry, stored in _active(entries, "SIGNING"):
-        if stored.member is not None:
-            key = keys[entry.id]
+    signing: list[SignKey] = []
+    authentication: list[AuthKey] = []
+    usable = {(t, key.id): key for t, token in tokens.items() for key in token.keys()}
+    for entry, stored in _active(entries):
+        key = usable.get((entry.token, entry.id))
+        if key is None:
+            continue
+        try:
             certificate = _certificate(entry, stored, key.public_key)
-            yield SignKey(_member(entry, stored.member), certificate, key, token)
+            if entry.usage == "SIGNING" and stored.member is not None:
+                member = _member(entry, stored.member)
+                signing.append(SignKey(member, certificate, key, tokens[entry.token]))
+            elif entry.usage == "AUTHENTICATION" and entry.token == SOFTWARE:
+                held = private(entry.id)
+                if held is not None:
+                    authentication.append(AuthKey(certificate, held))
+        except Fault as fault:
+            refused(fault)
+    return Keyring(tuple(signing), tuple(authentication))
 
 
-def _authentication(
-    entries: Sequence[KeyEntry], keys: Mapping[str, PrivateKey]
-) -> Iterable[AuthKey]:
-    for entry, stored in _active(entries, "AUTHENTICATION"):
-        private = keys[entry.id]
-        yield AuthKey(_certificate(entry, stored, _spki(private.public_key())), private)
-
-
-def _active(
-    entries: Sequence[KeyEntry], usage: Usage
-) -> Iterable[tuple[KeyEntry, StoredCertificate]]:
+def _active(entries: Iterable[KeyEntry]) -> Iterable[tuple[KeyEntry, StoredCertificate]]:
     for entry in entries:
         for stored in entry.certificates:
-            if entry.usage == usage and stored.active and stored.status == "registered":
+            if stored.active and stored.status == "registered":
                 yield entry, stored
 
 

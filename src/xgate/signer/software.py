@@ -16,7 +16,7 @@ from xgate.algorithms import signature_padding
 from xgate.errors import Fault
 from xgate.signer.token import SignJob, TokenKey
 
-__all__ = ["PrivateKey", "SoftwareToken", "key_kind"]
+__all__ = ["PrivateKey", "SoftwareToken", "key_kind", "public_octets"]
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -33,6 +33,11 @@ def key_kind(key: object) -> str:
     raise Fault("unsupported_sign_algorithm", "only RSA and elliptic curve keys can sign")
 
 
+def public_octets(key: PrivateKey) -> bytes:
+    """The public half of a key: DER SubjectPublicKeyInfo."""
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
 class SoftwareToken:
     """A ``SigningToken`` over keys in memory; safe to call from several threads."""
 
@@ -45,7 +50,7 @@ class SoftwareToken:
             TokenKey(
                 key_id,
                 label,
-                private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+                public_octets(private),
                 key_kind(private),
             )
             for key_id, (label, private) in keys.items()

@@ -1,128 +1,169 @@
-"""xgate's own encrypted key store: one file that holds keys, their certificates and their use.
+"""The key store: one file with the registry of all keys, and the software token's keys sealed.
 
-Layout (JSON): ``{"format": "xgate keys 1", "salt", "check", "keys": [{..., "sealed"}]}``.
-The PIN goes through scrypt; each private key (PKCS#8 DER) is sealed by AES-256-GCM under what comes
-out, with the key's own public entry as associated data: an entry that was edited does not open.
-``check`` is a sealed empty text, so that a wrong PIN is told from a damaged entry.
+Layout (JSON): ``{"format": "xgate keys 2", "keys": [entry...], "software": {"salt", "check",
+"keys": {id: sealed}}}``. The registry has an entry for each key on any token and is in the clear;
+``software`` is null before the software token has a PIN. ``xgate keys 1``, where entries were
+sealed with their keys, is still read; changing its PIN makes it a 2.
 
-The rule: written whole to a temporary file (mode 0600), made durable, then renamed. The PIN and the
-keys never appear in an error.
+The rule: written whole to a temporary file (mode 0600), made durable, then renamed. A change reads
+the file, changes it and writes it under a lock, so no process loses another's change.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
-import secrets
 import stat
 import tempfile
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
 
 from xgate.errors import Fault
-from xgate.signer.software import PrivateKey, SoftwareToken, key_kind
+from xgate.signer.entries import SOFTWARE, KeyEntry, StoredCertificate, StoredRequest, Usage
+from xgate.signer.sealing import Opener, SealedKeys, damaged, new_opener, read_private
+from xgate.signer.software import PrivateKey, SoftwareToken, public_octets
 
 __all__ = [
     "KeyEntry",
     "KeyStore",
     "StoredCertificate",
+    "StoredRequest",
     "Unlocked",
     "Usage",
+    "change_pin",
+    "change_store",
+    "read_or_none",
     "read_store",
     "write_store",
 ]
 
-Usage = Literal["SIGNING", "AUTHENTICATION"]
-_FORMAT = "xgate keys 1"
+_FORMAT = "xgate keys 2"
+_FORMAT_1 = "xgate keys 1"
 _MAX_BYTES = 4 << 20
-_SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 1 << 15, 8, 1  # 32 MiB, about 0.1 s: once per start
+_LOCK_TRIES, _LOCK_PAUSE = 200, 0.05  # a change takes milliseconds; ten seconds is another's fault
 
 
-class StoredCertificate(msgspec.Struct, frozen=True):
-    """A certificate of a key: for whom it signs (None: authentication), and whether it is in use.
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: str
+    keys: tuple[KeyEntry, ...]
+    software: SealedKeys | None
 
-    :param der: the certificate.
-    :param member: ``INST/CLASS/CODE[/SUB]`` as registered; None for authentication certificates.
-    :param status: as in the reference's registry: ``saved``, ``registered``...
-    """
 
+class _Certificate1(msgspec.Struct, frozen=True):
     der: bytes
     member: str | None = None
     active: bool = True
     status: str = "registered"
 
 
-class KeyEntry(msgspec.Struct, frozen=True):
-    """The public side of a key."""
-
+class _Entry1(msgspec.Struct, frozen=True):
     id: str
     label: str
     usage: Usage
-    certificates: tuple[StoredCertificate, ...] = ()
+    certificates: tuple[_Certificate1, ...] = ()
 
 
-class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    entry: KeyEntry
+class _Sealed1(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    entry: _Entry1
     sealed: bytes
 
 
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _File1(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: str
     salt: bytes
     check: bytes
-    keys: tuple[_Sealed, ...]
+    keys: tuple[_Sealed1, ...]
+
+
+class _AnyFile(msgspec.Struct, frozen=True):
+    format: str
 
 
 class Unlocked(msgspec.Struct, frozen=True):
-    """An opened key store.
+    """An opened software token.
 
-    :param entries: the public entries, proven unchanged.
-    :param token: signs with the signing keys and gives none away.
-    :param authentication: the authentication keys by id; TLS needs them themselves.
+    :param entries: its keys' entries.
+    :param private: its keys by id.
+    :param opener: opens what is added to the file later.
     """
 
     entries: tuple[KeyEntry, ...]
-    token: SoftwareToken
-    authentication: Mapping[str, PrivateKey]
+    private: Mapping[str, PrivateKey]
+    opener: Opener
+
+    @property
+    def token(self) -> SoftwareToken:
+        """Signs with the keys and gives none away."""
+        return SoftwareToken({e.id: (e.label, self.private[e.id]) for e in self.entries})
+
+    @property
+    def authentication(self) -> Mapping[str, PrivateKey]:
+        """The authentication keys by id; TLS needs them themselves."""
+        named = (e.id for e in self.entries if e.usage == "AUTHENTICATION")
+        return {key_id: self.private[key_id] for key_id in named}
 
     def __repr__(self) -> str:
         return f"Unlocked({len(self.entries)} keys)"
 
 
 class KeyStore(msgspec.Struct, frozen=True):
-    """A key store as read from its file, still locked: entries are visible, keys are not."""
+    """A key store as read: entries are visible, the software token's keys are still sealed.
 
-    file: _File
+    :param keys: the entries of all keys on all tokens.
+    :param software: None before the software token has a PIN.
+    :param bound: what the keys of an ``xgate keys 1`` are bound to, by id; None for a 2.
+    """
+
+    keys: tuple[KeyEntry, ...] = ()
+    software: SealedKeys | None = None
+    bound: Mapping[str, bytes] | None = None
 
     def entries(self) -> tuple[KeyEntry, ...]:
-        """The public entries; nothing proves them before ``unlock``."""
-        return tuple(sealed.entry for sealed in self.file.keys)
+        """The entries of all keys."""
+        return self.keys
 
     def unlock(self, pin: str) -> Unlocked:
-        """Open every key and prove every entry.
+        """Open the software token and prove that every sealed key is its entry's.
 
-        :raises Fault: ``pin_incorrect``, or ``cannot_sign`` naming a damaged entry.
+        :raises Fault: ``pin_incorrect``, ``token_not_initialized``, or ``cannot_sign`` naming a
+            damaged entry.
         """
-        cipher = _cipher(pin, self.file.salt)
+        return self.open_by(self.sealed.opener(pin))
+
+    @property
+    def sealed(self) -> SealedKeys:
+        """The software token. :raises Fault: ``token_not_initialized``."""
+        if self.software is None:
+            raise Fault(
+                "token_not_initialized", "The software token has no PIN yet; run: xgate keys pin"
+            )
+        return self.software
+
+    def open_by(self, opener: Opener) -> Unlocked:
+        """``unlock`` for whoever was let in before; errors as there."""
+        entries, private = [], {}
+        for entry in self.keys:
+            if entry.token == SOFTWARE:
+                key = self._open(opener, entry)
+                private[entry.id] = key
+                entries.append(msgspec.structs.replace(entry, public_key=public_octets(key)))
+        return Unlocked(tuple(entries), private, opener)
+
+    def _open(self, opener: Opener, entry: KeyEntry) -> PrivateKey:
+        sealed = self.sealed.keys.get(entry.id)
+        if sealed is None:
+            raise Fault("cannot_sign", f"The key store has no key for the entry '{entry.id}'")
+        if self.bound is None:
+            return opener.open(entry.id, entry.public_key, sealed)
         try:
-            _open(cipher, self.file.check, b"")
+            return read_private(opener.open_octets(sealed, self.bound[entry.id]))
         except InvalidTag:
-            raise Fault("pin_incorrect", "The PIN of the key store is not correct") from None
-        opened = [(sealed.entry, _unseal(cipher, sealed)) for sealed in self.file.keys]
-        signing = {e.id: (e.label, key) for e, key in opened if e.usage == "SIGNING"}
-        authentication = {e.id: key for e, key in opened if e.usage == "AUTHENTICATION"}
-        return Unlocked(self.entries(), SoftwareToken(signing), authentication)
+            raise damaged(entry.id) from None
 
 
 def read_store(path: Path) -> KeyStore:
@@ -141,39 +182,137 @@ def read_store(path: Path) -> KeyStore:
             octets = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
         raise Fault(
-            "token_not_initialized", f"There is no key store at {path}; run: xgate keys import"
+            "token_not_initialized",
+            f"There is no key store at {path}; run: xgate keys import, or xgate keys pin",
         ) from None
     try:
         if len(octets) > _MAX_BYTES:
             raise ValueError("larger than any key store")
-        content = msgspec.json.decode(octets, type=_File)
-        if content.format != _FORMAT:
-            raise ValueError("another format")
+        return _read(octets)
     except (msgspec.MsgspecError, ValueError) as error:
         raise Fault("token_not_available", f"{path} is not a key store: {error}") from None
-    return KeyStore(content)
 
 
-def write_store(path: Path, pin: str, keys: Iterable[tuple[KeyEntry, PrivateKey]]) -> None:
+def _read(octets: bytes) -> KeyStore:
+    found = msgspec.json.decode(octets, type=_AnyFile).format
+    if found == _FORMAT:
+        content = msgspec.json.decode(octets, type=_File)
+        return KeyStore(content.keys, content.software)
+    if found != _FORMAT_1:
+        raise ValueError("another format")
+    old = msgspec.json.decode(octets, type=_File1)
+    return KeyStore(
+        msgspec.convert([msgspec.to_builtins(s.entry) for s in old.keys], tuple[KeyEntry, ...]),
+        SealedKeys(old.salt, old.check, {s.entry.id: s.sealed for s in old.keys}),
+        {s.entry.id: msgspec.json.encode(s.entry) for s in old.keys},
+    )
+
+
+def write_store(path: Path, pin: str, keys: Iterable[tuple[KeyEntry, PrivateKey | None]]) -> None:
     """Write all keys, sealed under ``pin``, replacing the file at once or not at all.
 
+    :param keys: each entry with its key; None for those that lie on other tokens.
     :raises OSError: the file cannot be written; the old one is as it was.
     """
-    salt = secrets.token_bytes(16)
-    cipher = _cipher(pin, salt)
-    sealed = tuple(
-        _Sealed(entry, _seal(cipher, _pkcs8(private), _bound(entry))) for entry, private in keys
-    )
-    content = _File(_FORMAT, salt, _seal(cipher, b"", b""), sealed)
-    _replace(path, msgspec.json.format(msgspec.json.encode(content), indent=1))
-
-
-def _replace(path: Path, octets: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(path):
+        _replace(path, _sealed(new_opener(pin), keys))
+
+
+def change_pin(path: Path, old: str | None, new: str) -> None:
+    """Seal the software token's keys under a new PIN; ``old`` is None when it has none yet.
+
+    :raises Fault: as ``KeyStore.unlock``; ``pin_incorrect`` when there is a PIN and none is given.
+    """
+
+    def reseal(store: KeyStore) -> KeyStore:
+        if store.software is None:
+            return _sealed(new_opener(new), ((entry, None) for entry in store.keys))
+        if old is None:
+            raise Fault("pin_incorrect", "The software token has a PIN; it is needed to change it")
+        unlocked = store.unlock(old)
+        known = {entry.id: entry for entry in unlocked.entries}
+        return _sealed(
+            new_opener(new),
+            ((known.get(e.id, e), unlocked.private.get(e.id)) for e in store.keys),
+        )
+
+    _change(path, reseal)
+
+
+def _sealed(opener: Opener, keys: Iterable[tuple[KeyEntry, PrivateKey | None]]) -> KeyStore:
+    entries, sealed = [], {}
+    for entry, private in keys:
+        if private is None:
+            entries.append(entry)
+            continue
+        entries.append(msgspec.structs.replace(entry, public_key=public_octets(private)))
+        sealed[entry.id] = opener.seal(entry.id, private)
+    return KeyStore(tuple(entries), msgspec.structs.replace(opener.empty(), keys=sealed))
+
+
+def read_or_none(path: Path) -> KeyStore | None:
+    """The key store; None where there is no file. Other errors as ``read_store``."""
+    return read_store(path) if path.exists() else None
+
+
+def change_store(path: Path, edit: Callable[[KeyStore], KeyStore]) -> KeyStore:
+    """Read, change and write as one; what ``edit`` raises leaves the file as it was.
+
+    :param edit: gets the store as it is now, an empty one where there is none; may be quick only.
+    :raises Fault: as ``read_store``; ``token_not_available`` for an ``xgate keys 1``, or when
+        another process does not finish its change.
+    :raises OSError: the file cannot be written.
+    """
+
+    def checked(store: KeyStore) -> KeyStore:
+        if store.bound is not None:
+            raise Fault(
+                "token_not_available",
+                f"{path} is of the form '{_FORMAT_1}', which cannot be changed; "
+                "xgate keys pin brings it into the new one",
+            )
+        return edit(store)
+
+    return _change(path, checked)
+
+
+def _change(path: Path, edit: Callable[[KeyStore], KeyStore]) -> KeyStore:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(path):
+        before = read_or_none(path) or KeyStore()
+        after = edit(before)
+        if after != before:
+            _replace(path, after)
+        return after
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """The lock is a file of its own, since the store itself is replaced; it stays where it is."""
+    lock = os.open(
+        path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )
+    try:
+        for _ in range(_LOCK_TRIES):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_LOCK_PAUSE)
+        else:
+            raise Fault("token_not_available", f"Another process keeps {path} locked")
+        yield
+    finally:
+        os.close(lock)
+
+
+def _replace(path: Path, store: KeyStore) -> None:
+    content = _File(_FORMAT, store.keys, store.software)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with 0600
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(octets)
+            file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
@@ -185,38 +324,3 @@ def _replace(path: Path, octets: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _cipher(pin: str, salt: bytes) -> AESGCM:
-    kdf = Scrypt(salt=salt, length=32, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P)
-    return AESGCM(kdf.derive(pin.encode()))
-
-
-def _seal(cipher: AESGCM, octets: bytes, bound: bytes) -> bytes:
-    nonce = secrets.token_bytes(12)
-    return nonce + cipher.encrypt(nonce, octets, bound)
-
-
-def _open(cipher: AESGCM, sealed: bytes, bound: bytes) -> bytes:
-    if len(sealed) < 28:
-        raise InvalidTag
-    return cipher.decrypt(sealed[:12], sealed[12:], bound)
-
-
-def _bound(entry: KeyEntry) -> bytes:
-    return msgspec.json.encode(entry)
-
-
-def _pkcs8(private: PrivateKey) -> bytes:
-    return private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _unseal(cipher: AESGCM, sealed: _Sealed) -> PrivateKey:
-    try:
-        key = load_der_private_key(_open(cipher, sealed.sealed, _bound(sealed.entry)), None)
-    except InvalidTag:
-        raise Fault(
-            "cannot_sign", f"The entry of key '{sealed.entry.id}' was changed or is damaged"
-        ) from None
-    key_kind(key)
-    return key  # type: ignore[return-value]  # key_kind has refused every other type

@@ -16,6 +16,7 @@ from xgate.errors import Fault
 
 __all__ = [
     "KeyKind",
+    "KeyParameters",
     "ManagedToken",
     "SignJob",
     "SigningToken",
@@ -39,6 +40,16 @@ TokenStatus = Literal[
     "not-initialized",
 ]
 """What a token says of itself (signer 4); the first that holds, in the reference's priority."""
+
+
+class KeyParameters(msgspec.Struct, frozen=True):
+    """How large new keys are.
+
+    :param rsa_bits: the modulus; at least 2048. :param curve: ``secp256r1`` and its like.
+    """
+
+    rsa_bits: int = 2048
+    curve: str = "secp256r1"
 
 
 class TokenKey(msgspec.Struct, frozen=True):

@@ -1,0 +1,102 @@
+"""What commands change reaches the ring of a running server, and what fails leaves it as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from xgate.cell import Cell
+from xgate.ids import ClientId
+from xgate.keepers.keys import keep_keys, renew_ring
+from xgate.signer.entries import KeyEntry, StoredCertificate
+from xgate.signer.keyring import Keyring
+from xgate.signer.store import KeyStore, change_store, write_store
+from xgate.signer.token import KeyParameters
+from xgate.signer.tokens import Tokens
+from xgate.testing.authority import Authority
+from xgate.testing.outside import Watch
+
+PIN = "Secret1234"
+MEMBER = ClientId("XG", "COM", "1")
+
+
+@pytest.fixture
+def tokens(tmp_path: Path, authority: Authority) -> Tokens:
+    path = tmp_path / "keys.xgate"
+    stored = StoredCertificate(authority.member(MEMBER).certificate.der, MEMBER.short)
+    key = authority.member(MEMBER).key
+    write_store(path, PIN, [(KeyEntry("K", "", "SIGNING", (stored,)), key)])
+    tokens = Tokens(path, KeyParameters())
+    tokens.software.login(PIN)
+    return tokens
+
+
+def set_active(tokens: Tokens, active: bool) -> None:
+    def edit(store: KeyStore) -> KeyStore:
+        (entry,) = store.keys
+        stored = msgspec.structs.replace(entry.certificates[0], active=active)
+        entry = msgspec.structs.replace(entry, certificates=(stored,))
+        return msgspec.structs.replace(store, keys=(entry,))
+
+    change_store(tokens.store, edit)
+
+
+async def test_a_certificate_that_is_disabled_leaves_the_ring_and_comes_back(
+    tokens: Tokens, autojump_clock: MockClock, watch: Watch
+) -> None:
+    ring = Cell(tokens.keyring())
+    taken = ring.value
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_keys, ring, tokens, watch)
+        await trio.testing.wait_all_tasks_blocked()
+        for active in (False, True):
+            set_active(tokens, active)  # here, since the clock jumps while threads work
+            await ring.wait_changed()
+            assert len(ring.value.signing) == active
+            assert trio.current_time() < 30
+        nursery.cancel_scope.cancel()
+    assert len(taken.signing) == 1  # whoever took it keeps what he took
+    assert watch.reports == []
+
+
+async def test_tokens_are_looked_at_every_minute(
+    tokens: Tokens, autojump_clock: MockClock, watch: Watch
+) -> None:
+    ring = Cell(tokens.keyring())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_keys, ring, tokens, watch)
+        await trio.testing.wait_all_tasks_blocked()
+        tokens.software.logout()
+        await ring.wait_changed()
+        assert ring.value == Keyring((), ())
+        assert trio.current_time() == 60
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_registry_that_cannot_be_read_leaves_the_ring_as_it_was(
+    tokens: Tokens, autojump_clock: MockClock, watch: Watch
+) -> None:
+    ring = Cell(tokens.keyring())
+    tokens.store.chmod(0o644)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_keys, ring, tokens, watch)
+        await trio.sleep(300)
+        nursery.cancel_scope.cancel()
+    (report,) = watch.reports  # once, not every minute
+    assert report.name == "keys not read anew"
+    assert "chmod 600" in str(report.fields["cause"])
+    assert ring.version == 0
+
+
+async def test_a_ring_that_is_the_same_is_not_set_again(tokens: Tokens) -> None:
+    ring = Cell(tokens.keyring())
+    await renew_ring(ring, tokens)
+    assert ring.version == 0
+    tokens.software.logout()
+    await renew_ring(ring, tokens)
+    assert ring.version == 1
