@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from xgate.errors import Fault
 from xgate.globalconf.disk import read_disk
@@ -26,8 +27,10 @@ from xgate.securityserver.settings import PeerSettings
 from xgate.serverconf.model import ServerConf
 from xgate.signer.ocsp_cache import OcspCache
 from xgate.testing.clock import FakeClock
+from xgate.testing.fault_proxy import FaultProxy
 from xgate.testing.pki import issue_auth
 from xgate.testing.responders import UNKNOWN
+from xgate.testing.weather import Weather
 
 
 @pytest.fixture
@@ -129,6 +132,44 @@ async def test_an_address_that_does_not_answer_is_passed_over(
         async with caller.open("127.0.0.99", "nobody.invalid") as connection:
             assert connection.stream.peer_address == country.provider.address
     await caller.peers.aclose()
+
+
+async def test_a_server_that_keeps_silent_is_waited_for_once(
+    country: Country,
+    clock: FakeClock,
+    nursery: trio.Nursery,
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    mock_clock.rate = 1.0
+    await stand_in(nursery, country, clock)
+    target = country.provider.address, country.ports.server
+    silent = FaultProxy(target, host="127.0.0.98", port=country.ports.server)
+    silent.weather = Weather("hang")
+    await nursery.start(silent.run)
+    caller = Caller(country, clock, keep_alive=False)
+
+    async def ask() -> float:
+        began = trio.current_time()
+        async with caller.open("127.0.0.98") as connection:
+            assert connection.stream.peer_address == country.provider.address
+        return trio.current_time() - began
+
+    async def hurry() -> None:
+        while True:
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            mock_clock.jump(1)
+
+    nursery.start_soon(hurry)
+    while not silent.connections:  # whichever is asked first, by lot
+        took = await ask()
+    assert 4 < took < 9
+    assert max([await ask() for _ in range(8)]) < 4
+    assert silent.connections == 1
+    clock.advance(60)  # one is asked again, when its turn comes
+    for _ in range(8):
+        await ask()
+    assert silent.connections <= 2
+    nursery.cancel_scope.cancel()
 
 
 async def test_nobody_at_all_is_a_network_error(country: Country, clock: FakeClock) -> None:

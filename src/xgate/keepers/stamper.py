@@ -9,7 +9,7 @@ log's one writer too, and come first. Threads are its own (messagelog 3.2).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import trio
@@ -21,6 +21,7 @@ from xgate.keepers.ocsp_client import Post
 from xgate.keepers.report import Report, cause_of
 from xgate.messagelog.store import LogStore, Waiting
 from xgate.messagelog.timestamping import finished, prove_token, write_order
+from xgate.net.turns import Turns
 from xgate.policy.world import World
 
 __all__ = ["Stamper"]
@@ -29,6 +30,7 @@ _QUERY_TYPE = "application/timestamp-query"
 _SLICE = 250  # stamps to a transaction: a few milliseconds of the writer's time
 _ALONE_AT_ONCE = 16  # single timestamps that are under way at the same time
 _THREADS = 4
+_REST = 600.0  # seconds for which a service that has failed is asked after the others
 
 
 class Stamper:
@@ -50,7 +52,7 @@ class Stamper:
         self._clock = clock
         self._post = post
         self._report = report
-        self._turns = _Turns(clock.monotonic)
+        self._turns = Turns(clock.monotonic, _REST)
         self._alone = trio.CapacityLimiter(_ALONE_AT_ONCE)
         self._thread = partial(trio.to_thread.run_sync, limiter=trio.CapacityLimiter(_THREADS))
 
@@ -102,24 +104,3 @@ class Stamper:
 
     async def _rest(self, began: float) -> None:
         await trio.sleep(self._clock.monotonic() - began)
-
-
-class _Turns:
-    """Which service to ask first: those that failed lately come after the others."""
-
-    _REST = 600.0
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._failed: dict[str, float] = {}
-
-    def order(self, urls: Iterable[str]) -> list[str]:
-        now = self._monotonic()
-        self._failed = {u: at for u, at in self._failed.items() if now - at < self._REST}
-        return sorted(urls, key=self._failed.__contains__)
-
-    def failed(self, url: str) -> None:
-        self._failed[url] = self._monotonic()
-
-    def answered(self, url: str) -> None:
-        self._failed.pop(url, None)

@@ -2,12 +2,14 @@
 
 The rule: a connection is handed out only after its server has been judged for the provider at hand:
 certificate chain, OCSP, and that the provider is registered there (pipeline 5 and 7). A candidate
-that fails is passed over for the next one; when none is left the last refusal is the answer. A
-message is never sent twice.
+that fails is passed over for the next one, and asked last for a while; one that keeps us waiting
+may do so for seconds only while there are others. When none is left the last refusal is the answer.
+A message is never sent twice.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +17,7 @@ from datetime import datetime
 from functools import partial
 
 import msgspec
+import trio
 
 from xgate.errors import Fault, faults_under
 from xgate.globalconf.conf import GlobalConf
@@ -22,6 +25,7 @@ from xgate.ids import ClientId
 from xgate.net.client import ClientConnection, connect
 from xgate.net.context import TlsContext
 from xgate.net.errors import ClosedError, NetError, TlsError
+from xgate.net.turns import Turns
 from xgate.policy.route import Route
 from xgate.policy.world import World
 from xgate.securityserver.ocsp_fetch import fetch_ocsp
@@ -34,6 +38,8 @@ __all__ = ["Peers"]
 
 _IDLE_PER_ROUTE = 64
 _IDLE_SECONDS = 25.0  # below the 30 s after which the reference closes an idle connection
+_PATIENCE = 5.0  # seconds for a server to connect and be judged while there are others
+_REST_SECONDS = 60.0  # how long a server that has failed is asked after the others
 _TRUST_SECONDS = 60.0  # how long a judgement of a peer is good: the reference's OCSP cache period
 
 
@@ -64,6 +70,7 @@ class Peers:
         self._ocsp = ocsp
         self._context = context
         self._monotonic = monotonic
+        self._turns = Turns(monotonic, _REST_SECONDS)
         self._idle: dict[_Key, list[_Idle]] = {}
 
     @asynccontextmanager
@@ -120,15 +127,22 @@ class Peers:
 
     async def _connect_any(self, route: Route, world: World, now: datetime) -> ClientConnection:
         refusal: Fault | None = None
-        for address in random.sample(route.addresses, len(route.addresses)):
+        context = self._context(world)
+        addresses = self._turns.order(random.sample(route.addresses, len(route.addresses)))
+        for number, address in enumerate(addresses, 1):
+            patience = _PATIENCE if number < len(addresses) else math.inf
             try:
-                return await self._connect(address, route, world, now)
+                with trio.move_on_after(patience):
+                    connection = await self._connect(address, context, route, world, now)
+                    self._turns.answered(address)
+                    return connection
             except (TlsError, ClosedError) as error:
                 refusal = Fault("ssl_authentication_failed", f"TLS handshake failed: {error}")
             except NetError:
-                continue
+                pass
             except Fault as fault:
                 refusal = fault
+            self._turns.failed(address)
         targets = ", ".join(
             f"https://{address}:{self._settings.server_port}/" for address in route.addresses
         )
@@ -137,13 +151,13 @@ class Peers:
         )
 
     async def _connect(
-        self, address: str, route: Route, world: World, now: datetime
+        self, address: str, context: TlsContext, route: Route, world: World, now: datetime
     ) -> ClientConnection:
         host = self._settings.hosts.get(address, address)
         connection = await connect(
             host,
             self._settings.server_port,
-            tls=self._context(world),
+            tls=context,
             timeout=self._settings.connect_timeout,
         )
         connection.target = address

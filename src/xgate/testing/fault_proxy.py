@@ -49,9 +49,13 @@ class FaultProxy:
         target: tuple[str, int] | Path,
         *,
         host: str = "127.0.0.1",
+        port: int = 0,
         seed: int | str = 0,
     ) -> None:
-        """:param target: an address and port, or a Unix socket. :param host: where to listen."""
+        """:param target: an address and port, or a Unix socket. :param host: where to listen.
+
+        :param port: likewise; 0: any that is free.
+        """
         self.connections = 0
         self._passed = {"there": 0, "back": 0}
         self._target = target
@@ -61,7 +65,7 @@ class FaultProxy:
         self._changed = trio.Event()
         self._left = trio.Event()
         self._links: set[_Link] = set()
-        self._place = _bind((host, 0))  # never listens: it keeps the port while nobody does
+        self._place = _bind((host, port))  # never listens: it keeps the port while nobody does
         self.address: tuple[str, int] = self._place.getsockname()[:2]
         self.port = self.address[1]
         self._listener: trio.socket.SocketType | None = None
