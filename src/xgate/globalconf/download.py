@@ -30,7 +30,15 @@ from xgate.globalconf.elements import DOCUMENT_LIMIT
 from xgate.globalconf.shared import SharedParameters, Source
 from xgate.globalconf.source import SHARED_FILE, LoadedConf, StoredPart, assemble
 
-__all__ = ["Fetch", "Location", "Spread", "download", "find_locations"]
+__all__ = [
+    "CONNECTION_FAILURE",
+    "Fetch",
+    "Location",
+    "Spread",
+    "download",
+    "fetch_directory",
+    "find_locations",
+]
 
 Fetch = Callable[[str], tuple[int, bytes]]
 """GET a URL: HTTP status and body. Raises OSError when there is no answer; must bound both time
@@ -95,7 +103,7 @@ def download(
     refusals: list[Fault] = []
     for location in locations:
         try:
-            body = _fetch_directory(fetch, location.url)
+            body = fetch_directory(fetch, location.url)
             directory = read_directory(body, location.certificates, now, weak=weak)
             if not older:
                 _check_not_older(directory, anchor.instance, known)
@@ -133,8 +141,13 @@ def _fetch_parts(
     return assemble(anchor.instance, parts, previous=known)
 
 
-def _fetch_directory(fetch: Fetch, url: str) -> bytes:
-    """The directory of the newest version that the server publishes (globalconf 2.4)."""
+def fetch_directory(fetch: Fetch, url: str) -> bytes:
+    """The directory of the newest version that the server publishes, still to be verified.
+
+    :param url: without version, or with the one that alone is wanted (globalconf 2.4).
+    :raises Fault: ``global_conf_download_url_connection_failure``,
+        ``global_conf_get_version_failed``.
+    """
     if _VERSION.search(url):
         urls = [url]
     else:

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tests.cli.doctor.conftest import Patient
 
 from xgate.cli.doctor.authorities import moment_of
 from xgate.clock import SystemClock
 from xgate.globalconf.shared import CaInfo, CertificationService
 from xgate.sandbox.publication import describe_country
-from xgate.testing.pki import NOT_AFTER, NOT_BEFORE, issue_tsa, make_ca
+from xgate.testing.pki import NOT_AFTER, NOT_BEFORE, issue, issue_tsa, make_ca
 from xgate.testing.responders import GOOD, answer_ocsp, answer_timestamp
 
 
@@ -129,6 +131,33 @@ def test_one_that_signs_by_another_certificate_than_the_approved(
         "its timestamp proves nothing: Could not find TSP certificate for timestamp"
     )
     assert fix.startswith("Ask whoever runs it")
+
+
+def test_one_whose_certificate_will_expire(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = SystemClock().now() + timedelta(days=5, hours=1)
+    old = issue(
+        patient.country.ca,
+        [(NameOID.COMMON_NAME, "Old TSA")],
+        patient.country.tsa.key,
+        extensions=[(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True)],
+        not_after=soon,
+    )
+    shared = describe_country(patient.country)
+    (tsa,) = shared.timestamping_services
+    listed = msgspec.structs.replace(tsa, certificate=old.certificate.der)
+    patient.publish(msgspec.structs.replace(shared, timestamping_services=(listed,)))
+
+    def stamp(request: bytes) -> tuple[str, bytes]:
+        answer = answer_timestamp(request, old, SystemClock().now(), 1)
+        return "application/timestamp-reply", answer
+
+    monkeypatch.setitem(patient.running.authority._doors, "/tsa", stamp)
+    ran = patient.examine("--only", "timestamping")
+    (found,) = ran.of("timestamping")
+    assert (ran.code, found["state"]) == (0, "warning")
+    assert found["observed"].endswith("by CN=Old TSA, whose certificate ends in 5 days")
 
 
 def test_services_that_the_settings_name_and_nobody_approves(patient: Patient) -> None:

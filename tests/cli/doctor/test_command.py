@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.cli.doctor.conftest import Patient
 
 from xgate.cli.doctor.table import TABLE
@@ -68,3 +71,12 @@ def test_no_secret_is_told(patient: Patient) -> None:
     pin = patient.pin
     assert pin not in patient.examine().out
     assert pin not in patient.told().out
+
+
+def test_whoever_waits_at_a_terminal_for_an_object_sees_it_coming(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    ran = patient.told("--json", "--only", "keys", "--only", "disk")
+    assert ran.err == "xgate: keys: ok\nxgate: disk: ok\n"
+    assert json.loads(ran.out)["ok"] is True

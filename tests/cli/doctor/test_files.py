@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from tests.cli.doctor.conftest import Patient
 
@@ -40,3 +42,12 @@ def test_a_file_that_is_open_to_others(
     ran = patient.examine("--only", "files")
     assert ran.link == ("files", observed, f"Run: {fix} {path}")
     assert ran.code == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_files_of_different_users(patient: Patient) -> None:
+    os.chown(patient.folder / "pin", 1, 1)
+    ran = patient.examine("--only", "files")
+    (found,) = ran.of("files")
+    assert (ran.code, found["state"]) == (0, "warning")
+    assert "keys.xgate of user 0, pin of user 1" in found["observed"]

@@ -20,7 +20,7 @@ def test_an_anchor_is_told_by_its_hash(patient: Patient) -> None:
 
 @pytest.mark.parametrize(
     ("octets", "said"),
-    [(None, "cannot be read: No such file or directory"), (b"<anchor/>", "is no anchor: ")],
+    [(None, "Cannot read "), (b"<anchor/>", "is no anchor: ")],
 )
 def test_no_anchor(patient: Patient, octets: bytes | None, said: str) -> None:
     patient.anchor.unlink()
@@ -104,6 +104,15 @@ def test_one_of_two_places_is_away(patient: Patient) -> None:
     assert ran.code == 0
     assert [f["state"] for f in ran.of("configuration")] == ["ok", "warning"]
     assert ran.of("configuration")[1]["about"] == "127.0.0.9:1"
+
+
+def test_a_part_that_was_changed(patient: Patient) -> None:
+    patient.forget_configuration()
+    for file in patient.country.web_root.rglob("shared-params.xml"):
+        file.write_bytes(file.read_bytes().replace(b"Harbour", b"Arbour "))
+    check, observed, _ = patient.examine().link
+    assert check == "configuration"
+    assert "global_conf_part_downloaded_file_integrity_failure" in observed
 
 
 def test_a_folder_that_another_program_keeps(patient: Patient) -> None:

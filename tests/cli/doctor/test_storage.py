@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -126,6 +128,32 @@ def test_a_disk_that_is_full(patient: Patient) -> None:
     assert check == "disk"
     assert observed.endswith(" MB free")
     assert fix == f"Make room on the disk of {patient.folder}, or move it."
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte that holds few files."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=50", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "observed"), [(1024, "1 MB free"), (1, "1 MB free, room for 49 files")]
+)
+def test_a_disk_that_is_really_small(
+    patient: Patient, small_disk: Path, megabytes: float, observed: str
+) -> None:
+    patient.add(f'\n[messagelog.archive]\ndirectory = "{small_disk}"\n')
+    ran = patient.examine("--only", "disk", "--free-mb", megabytes)
+    check, seen, fix = ran.link
+    assert (check, seen) == ("disk", observed)
+    assert ran.report["first_broken"]["about"] == f"archives, {small_disk}"
+    assert fix == f"Make room on the disk of {small_disk}, or move it."
 
 
 def test_a_disk_that_fills(patient: Patient) -> None:

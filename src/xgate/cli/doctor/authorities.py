@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -92,7 +92,7 @@ async def _check_status(case: Case, certificate: Certificate) -> list[Finding]:
     good = [finding for finding in answers if finding.state == "ok"]
     if not good:
         return answers
-    return [*good[:1], *(_lessened(finding) for finding in answers if finding.state != "ok")]
+    return [*good[:1], *map(_lessened, (finding for finding in answers if finding not in good))]
 
 
 async def _ask_responder(case: Case, certificate: Certificate, url: str) -> Finding:
@@ -125,7 +125,7 @@ async def _ask_responder(case: Case, certificate: Certificate, url: str) -> Find
 
 def _lessened(finding: Finding) -> Finding:
     """What is no more than a warning, since others work."""
-    if finding.expected == "good":  # revoked by one is revoked
+    if finding.state != "broken" or finding.expected == "good":  # revoked by one is revoked
         return finding
     return warning(finding.observed, about=finding.about, fix=finding.fix)
 
@@ -148,8 +148,8 @@ async def check_timestamping(case: Case) -> Findings:
         fix = f"Change [messagelog.timestamping], or ask {_OPERATOR} to approve a service."
         return [broken(what, fix=fix), *strange]
     found = await ask_all(partial(_order_stamp, case), urls)
-    if any(finding.state == "ok" for finding in found):
-        found = [f if f.state in ("ok", "warning") else _lessened(f) for f in found]
+    if any(finding.state != "broken" for finding in found):
+        found = [_lessened(finding) for finding in found]
     return [*found, *strange]
 
 
@@ -179,7 +179,12 @@ async def _order_stamp(case: Case, url: str) -> Finding:
     if proven.certificate.der not in {tsa.certificate for tsa in listed}:
         what = f"it signs as {name_text(proven.certificate.subject)}, approved for another address"
         return warning(what, about=url, fix=f"Tell {_OPERATOR}.")
-    return ok(f"stamped in {took:.2f} s by {name_text(proven.certificate.subject)}", about=url)
+    said = f"stamped in {took:.2f} s by {name_text(proven.certificate.subject)}"
+    left = proven.certificate.not_after - proven.gen_time
+    if left < timedelta(days=case.options.days):
+        fix = f"Ask {_OPERATOR} for its next certificate."
+        return warning(f"{said}, whose certificate ends in {length_text(left)}", about=url, fix=fix)
+    return ok(said, about=url)
 
 
 def _listed(conf: GlobalConf, url: str) -> Sequence[TimestampingService]:

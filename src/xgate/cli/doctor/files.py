@@ -7,7 +7,7 @@ anything. A file that is not there is another check's business.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import trio
@@ -49,10 +49,12 @@ async def check_files(case: Case) -> Findings:
 
 def _look(case: Case) -> list[Finding | None]:
     secret = [path for path in _secrets(case.settings, case.folder) if path.exists()]
+    owners = {path: path.stat().st_uid for path in secret}
     plain = [case.config, case.folder, case.folder / case.settings.globalconf.anchor]
     return [
         *(_judge(path, secret=True) for path in secret),
         *(_judge(path, secret=False) for path in plain if path.exists()),
+        _judge_owners(owners),
     ]
 
 
@@ -70,6 +72,19 @@ def _secrets(settings: Settings, folder: Path) -> Iterator[Path]:
         settings.opmonitor.path if settings.opmonitor.use == "sqlite" else "",
     ]
     yield from (folder / name for name in names if name)
+
+
+def _judge_owners(owners: Mapping[Path, int]) -> Finding | None:
+    """What only its owner may read is of no use to a server that runs as somebody else."""
+    if len(set(owners.values())) < 2:
+        return None
+    seen = ", ".join(f"{path.name} of user {uid}" for path, uid in owners.items())
+    return warning(
+        f"they belong to different users: {seen}",
+        about="files for the owner alone",
+        expected="all of the user that the server runs as",
+        fix="Run: chown of that user on those of the others.",
+    )
 
 
 def _judge(path: Path, *, secret: bool) -> Finding | None:

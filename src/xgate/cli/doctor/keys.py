@@ -43,7 +43,9 @@ async def check_keys(case: Case) -> Findings:
     """The keys can be opened, and there is one of each kind."""
     settings = case.settings.keys
     try:
-        case.ring = await trio.to_thread.run_sync(open_keys, settings, case.folder)
+        case.ring = await trio.to_thread.run_sync(
+            open_keys, settings, case.folder, abandon_on_cancel=True
+        )
     except SettingsError as error:
         return [broken(str(error), fix="Correct [keys], or put the PIN where it says.")]
     except Fault as fault:

@@ -19,14 +19,21 @@ from xgate.cli.doctor.case import CALL_SECONDS, Case, ask_all
 from xgate.cli.doctor.chain import Findings
 from xgate.cli.doctor.finding import Finding, broken, ok, skipped, warning
 from xgate.cli.doctor.times import CLOCK_FIX, LATE, length_text, note_date
-from xgate.cli.output import path_text
+from xgate.cli.output import Unusable, path_text, read_file
 from xgate.cli.show import time_text
 from xgate.cli.words import find_words
 from xgate.errors import Fault
 from xgate.globalconf.anchor import anchor_hash, read_anchor
 from xgate.globalconf.conf import GlobalConf
+from xgate.globalconf.directory import read_directory
 from xgate.globalconf.disk import read_disk
-from xgate.globalconf.download import CONNECTION_FAILURE, Location, download, find_locations
+from xgate.globalconf.download import (
+    CONNECTION_FAILURE,
+    Location,
+    download,
+    fetch_directory,
+    find_locations,
+)
 from xgate.globalconf.elements import DOCUMENT_LIMIT
 from xgate.globalconf.source import LoadedConf
 from xgate.net.errors import NetError
@@ -37,6 +44,7 @@ __all__ = ["check_anchor", "check_configuration"]
 
 _OPERATOR = "the operator of the central server"
 _MOST_WARNINGS = 5
+_MOST_ANCHOR = 1024 * 1024
 _FIXES = {
     "global_conf_outdated": f"Ask {_OPERATOR} whether it still publishes.",
     "global_conf_missing_verification_cert": (
@@ -50,26 +58,25 @@ _FIXES = {
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """What one location gave."""
+    """One location, and why it gives nothing."""
 
     location: Location
-    loaded: LoadedConf | None
-    fault: Fault | None
+    fault: Fault | None = None
 
 
 async def check_anchor(case: Case) -> Findings:
     """There is an anchor, and it is of this server's instance."""
     settings = case.settings.globalconf
-    if settings.use == "disk":
-        return [skipped("none is needed: another program keeps the configuration's folder")]
+    if settings.use not in ("http", "published"):
+        return [skipped("none is needed: somebody else keeps the configuration, and proves it")]
     path = case.folder / settings.anchor
     shown = path_text(path)
     get = f"Get the anchor from {_OPERATOR}, compare its hash by another way, and put it there."
     try:
-        octets = await trio.Path(path).read_bytes()
+        octets = await trio.to_thread.run_sync(read_file, path, _MOST_ANCHOR)
         case.anchor = read_anchor(octets)
-    except OSError as error:
-        return [broken(f"{shown} cannot be read: {error.strerror}", fix=get)]
+    except Unusable as error:
+        return [broken(str(error), fix=get)]
     except Fault as fault:
         return [broken(f"{shown} is no anchor: {fault.text}", fix=get)]
     own = case.settings.server_id.owner.instance
@@ -108,24 +115,58 @@ async def _check_places(case: Case) -> Findings:
     kept = await trio.to_thread.run_sync(_find_kept, case)
     known = None if kept is None else kept.conf.instances.get(case.anchor.instance)
     locations = find_locations(case.anchor, None if known is None else known.shared)
-    asked = await ask_all(partial(_ask, case, kept), dict.fromkeys(locations))
+    asked = await ask_all(partial(_look_at, case), dict.fromkeys(locations))
+    found, asked = await _first_whole(case, kept, asked)
     places: dict[str, list[_Asked]] = {}
     for one in asked:
         places.setdefault(urlsplit(one.location.url).netloc, []).append(one)
-    found = next((one.loaded for one in asked if one.loaded is not None), None)
-    refused = {
-        place: _telling(here)
-        for place, here in places.items()
-        if all(one.loaded is None for one in here)
-    }
+    refused = {place: here for place, here in places.items() if all(one.fault for one in here)}
     if found is None:
         _work_with_kept(case, kept)
-        return [_refused(case, place, one, broken) for place, one in refused.items()]
+        return [_refused(case, place, here, broken) for place, here in refused.items()]
     case.conf = found.conf
     return [
         *_tell(found.conf, case.clock.now()),
-        *(_refused(case, place, one, warning) for place, one in refused.items()),
+        *(_refused(case, place, here, warning) for place, here in refused.items()),
     ]
+
+
+async def _look_at(case: Case, location: Location) -> _Asked:
+    """Whether a genuine directory is there; it is small, and its parts are not."""
+
+    def look() -> None:
+        body = fetch_directory(partial(_get, case), location.url)
+        read_directory(body, location.certificates, case.clock.now())
+
+    try:
+        await trio.to_thread.run_sync(look, abandon_on_cancel=True)
+    except Fault as fault:
+        return _Asked(location, fault)
+    return _Asked(location)
+
+
+async def _first_whole(
+    case: Case, kept: LoadedConf | None, asked: Sequence[_Asked]
+) -> tuple[LoadedConf | None, list[_Asked]]:
+    """The first whole configuration as the server would take it, and what is told of all places."""
+    found: LoadedConf | None = None
+    told: list[_Asked] = []
+    for one in asked:
+        if one.fault is None and found is None:
+            take = partial(
+                download,
+                case.anchor,
+                partial(_get, case),
+                case.clock.now(),
+                [one.location],
+                known=kept,
+            )
+            try:
+                found, _ = await trio.to_thread.run_sync(take, abandon_on_cancel=True)
+            except Fault as fault:
+                one = _Asked(one.location, fault)
+        told.append(one)
+    return found, told
 
 
 def _find_kept(case: Case) -> LoadedConf | None:
@@ -144,18 +185,9 @@ def _work_with_kept(case: Case, kept: LoadedConf | None) -> None:
         case.stands.add("configuration")
 
 
-async def _ask(case: Case, kept: LoadedConf | None, location: Location) -> _Asked:
-    def get(url: str) -> tuple[int, bytes]:
-        return trio.from_thread.run(_fetch, case, url)
-
-    try:
-        loaded, _ = await trio.to_thread.run_sync(
-            lambda: download(case.anchor, get, case.clock.now(), [location], known=kept),
-            abandon_on_cancel=True,
-        )
-    except Fault as fault:
-        return _Asked(location, None, fault)
-    return _Asked(location, loaded, None)
+def _get(case: Case, url: str) -> tuple[int, bytes]:
+    """For a thread; see ``download.Fetch``."""
+    return trio.from_thread.run(_fetch, case, url)
 
 
 async def _fetch(case: Case, url: str) -> tuple[int, bytes]:
@@ -168,13 +200,14 @@ async def _fetch(case: Case, url: str) -> tuple[int, bytes]:
     return answer.status, answer.body
 
 
-def _telling(here: Sequence[_Asked]) -> _Asked:
-    """Of the refusals at one place, by https and by http, the one that says most."""
-    return next((o for o in here if o.fault and o.fault.code != CONNECTION_FAILURE), here[-1])
+def _refused(
+    case: Case, place: str, here: Sequence[_Asked], tell: Callable[..., Finding]
+) -> Finding:
+    """Why a place gives nothing, by https and by http: what says most of it.
 
-
-def _refused(case: Case, place: str, asked: _Asked, tell: Callable[..., Finding]) -> Finding:
-    """:param tell: how bad it is."""
+    :param tell: how bad it is.
+    """
+    asked = next((o for o in here if o.fault and o.fault.code != CONNECTION_FAILURE), here[-1])
     assert asked.fault is not None
     url, fault = asked.location.url, asked.fault
     if fault.code == CONNECTION_FAILURE:
