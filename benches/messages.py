@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ from gauges import (
 from xgate.clock import SystemClock
 from xgate.net.errors import NetError
 from xgate.sandbox.country import CONSUMER, PROVIDER, Country, KeyKind, Place, found_country
-from xgate.sandbox.pair import ServerProcess, serve_surroundings, start_process
+from xgate.sandbox.pair import ServerProcess, serve_surroundings, start_process, start_signer
 
 __all__ = ["BenchError", "measure"]
 
@@ -62,17 +62,22 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         _tell(f"founding a country ({_TOKENS[options.token]})")
         services = _SERVICE.format(port=port, client=CONSUMER.short)
         country = found_country(
-            folder, datetime.now(UTC), kind=_TOKENS[options.token], services=services
+            folder,
+            datetime.now(UTC),
+            kind=_TOKENS[options.token],
+            services=services,
+            signers=options.signers,
         )
         if options.close:
             _let_peers_close(country)
         before = rsa2048_sign()
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_surroundings, country, SystemClock())
-            async with _servers(country) as servers:
+            async with _signers(country, options) as signers, _servers(country) as servers:
                 gauges = [Gauge(server.process.pid) for server in servers]
                 gauges += [Gauge(service.pid), Gauge(os.getpid())]
-                load = await _measure_load(options, country, servers, gauges)
+                gauges += [Gauge(signer.process.pid) for signer in signers]
+                load = await _measure_load(options, country, [*servers, *signers], gauges)
             nursery.cancel_scope.cancel()
         after = rsa2048_sign()
     signs, sign_us = ((b + a) / 2 for b, a in zip(before, after, strict=True))
@@ -85,6 +90,7 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "rate": options.rate,
         "token": options.token,
         "peers_close": options.close,
+        "signers": options.signers,
         **machine(),
         **commit_now(),
     }
@@ -113,12 +119,30 @@ def _let_peers_close(country: Country) -> None:
 
 
 @asynccontextmanager
+async def _signers(
+    country: Country, options: argparse.Namespace
+) -> AsyncIterator[list[ServerProcess]]:
+    """The servers' signers, if they are to have any."""
+    places = country.places if options.signers else ()
+    async with _running(start_signer, places) as started:
+        yield started
+
+
+@asynccontextmanager
 async def _servers(country: Country) -> AsyncIterator[list[ServerProcess]]:
     """Consumer's and provider's server, running; they drain at the end."""
+    async with _running(start_process, country.places) as started:
+        yield started
+
+
+@asynccontextmanager
+async def _running(
+    start: Callable[[Place], Awaitable[ServerProcess]], places: Sequence[Place]
+) -> AsyncIterator[list[ServerProcess]]:
     started: list[ServerProcess] = []
     try:
-        for place in (country.consumer, country.provider):
-            started.append(await start_process(place))  # noqa: PERF401  those that run are stopped
+        for place in places:
+            started.append(await start(place))  # noqa: PERF401  those that run are stopped
         yield started
     finally:
         with trio.CancelScope(shield=True):
@@ -218,7 +242,7 @@ def _load_command(options: argparse.Namespace, country: Country) -> list[str]:
 def _result(
     load: dict[str, Any], gauges: list[Gauge], country: Country, sign_us: float
 ) -> dict[str, Any]:
-    consumer, provider, service, _, generator = gauges
+    consumer, provider, service, _, *signers, generator = gauges
     exchanges, seconds = load["exchanges"], load["seconds"]
     per = 1e6 / exchanges if exchanges else 0.0
     spent = seconds + load["warm_up_seconds"]
@@ -227,7 +251,9 @@ def _result(
         ("consumer", consumer, country.consumer),
         ("provider", provider, country.provider),
     ):
-        batches = _statistics(place)
+        batches = _statistics(place, "server")
+        if signers:
+            batches["signatures"] = _statistics(place, "signer")["signatures"]
         cpu = gauge.cpu * per
         result |= {
             f"cpu_us_{name}": cpu,
@@ -238,16 +264,21 @@ def _result(
             f"commit_batches_{name}": batches["commits"],
             f"commits_per_s_{name}": sum(batches["commits"].values()) / spent,
         }
+    for gauge, place in zip(signers, country.places, strict=True) if signers else ():
+        result |= {
+            f"cpu_us_signer_{place.name}": gauge.cpu * per,
+            f"rss_mb_signer_{place.name}": gauge.rss,
+        }
     return result | {"cpu_us_service": service.cpu * per, "cpu_us_load": generator.cpu * per}
 
 
-def _statistics(place: Place) -> dict[str, dict[str, int]]:
-    """What the server wrote about its batches when it stopped."""
-    for line in (place.folder / "server.log").read_bytes().splitlines():
+def _statistics(place: Place, process: str) -> dict[str, dict[str, int]]:
+    """What the server or its signer wrote about batches when it stopped."""
+    for line in (place.folder / f"{process}.log").read_bytes().splitlines():
         if b'"event":"statistics"' in line:
             said: dict[str, dict[str, int]] = json.loads(line)
             return said
-    raise BenchError(f"the {place.name}'s server did not stop in order; see {place.folder}")
+    raise BenchError(f"the {place.name}'s {process} did not stop in order; see {place.folder}")
 
 
 def _tell(text: str) -> None:
@@ -271,6 +302,7 @@ def main() -> int:
     parser.add_argument("--token", choices=sorted(_TOKENS), default="rsa", help="all keys' kind")
     parser.add_argument("--rate", type=float, default=0.0, help="open loop: requests per second")
     parser.add_argument("--close", action="store_true", help="servers close after each message")
+    parser.add_argument("--signers", action="store_true", help="keys in signers' processes")
     options = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory(prefix="xgate-bench-") as folder:

@@ -57,6 +57,15 @@ def test_a_short_run_counts_exchanges_and_what_they_took() -> None:
         assert sum(int(size) * count for size, count in commits.items()) >= 2 * result["exchanges"]
 
 
+def test_signers_are_measured_with_their_servers() -> None:
+    result = measured("--token", "p256", "--signers")
+    assert (result["failed"], result["signers"]) == (0, True)
+    for side in ("consumer", "provider"):
+        assert result[f"cpu_us_signer_{side}"] > 0
+        signatures = result[f"signature_batches_{side}"]
+        assert sum(int(size) * count for size, count in signatures.items()) > 0
+
+
 def server_of(bench: int, name: str) -> int:
     """The process of one server, among the children of the bench's process."""
     children = Path(f"/proc/{bench}/task/{bench}/children").read_text().split()

@@ -53,6 +53,7 @@ def found_country(
     services: str = "",
     tenants: Sequence[Tenant] = (),
     stamp_seconds: float = 1.0,
+    signers: bool = False,
 ) -> Country:
     """Make all keys and certificates, sign the configuration, write every file.
 
@@ -61,6 +62,7 @@ def found_country(
         for the address of its information system; empty: the demo's two.
     :param tenants: further clients, likewise.
     :param stamp_seconds: how often messages are timestamped.
+    :param signers: leave the keys of each server to a signer beside it (``pair.start_signer``).
     """
     ports = Ports(*find_free_ports(len(Ports.__struct_fields__), _ADDRESSES))
     ca = make_ca("Sandbox CA", key=make_key("sandbox ca", kind))
@@ -79,6 +81,8 @@ def found_country(
         _write_keys(place)
         offered = (services or _SERVICES) if place.client == PROVIDER else ""
         text = _settings(ports, place, offered, stamp_seconds)
+        if signers:
+            text = text.replace("[keys]\n", '[keys]\nsigner = "run/signer.sock"\n')
         place.settings.write_text(text.replace("{base}", f"http://127.0.0.1:{ports.services}"))
     publish_country(country, now)
     return country

@@ -31,7 +31,15 @@ from xgate.securityserver.journal import Journal
 from xgate.securityserver.run import run_server
 from xgate.securityserver.settings import load_settings
 
-__all__ = ["ServerProcess", "run_in_process", "serve_surroundings", "start_process"]
+__all__ = [
+    "ServerProcess",
+    "run_in_process",
+    "serve_surroundings",
+    "start_process",
+    "start_signer",
+]
+
+_NAMES = {"serve": "server", "signer": "signer"}
 
 Handler = Callable[[Exchange], Awaitable[None]]
 
@@ -89,7 +97,7 @@ async def run_in_process(place: Place, clock: Clock, lines: Lines) -> AsyncItera
 
 
 class ServerProcess:
-    """A security server as a process of its own; its log is in its folder."""
+    """A security server, or its signer, as a process of its own; its log is in its folder."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = process
@@ -111,15 +119,26 @@ async def start_process(place: Place, *, timeout: float = 20.0) -> ServerProcess
 
     :raises NetError: it ended or said nothing in time; the text ends with its last log line.
     """
-    log = place.folder / "server.log"
-    command = [sys.executable, "-m", "xgate", "serve", "--config", os.fspath(place.settings)]
+    return await _start(place, "serve", b'"event":"serving"', place.folder / "server.log", timeout)
+
+
+async def start_signer(place: Place, *, timeout: float = 20.0) -> ServerProcess:
+    """Start ``xgate signer`` for a place whose settings name its socket; errors likewise."""
+    return await _start(place, "signer", b'"event":"signing"', place.folder / "signer.log", timeout)
+
+
+async def _start(
+    place: Place, command: str, ready: bytes, log: Path, timeout: float
+) -> ServerProcess:
+    words = [sys.executable, "-m", "xgate", command, "--config", os.fspath(place.settings)]
     with log.open("wb") as sink:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=sink)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=sink)
     with trio.move_on_after(timeout):
         while process.poll() is None:
-            if b'"event":"serving"' in log.read_bytes():
+            if ready in log.read_bytes():
                 return ServerProcess(process, log)
             await trio.sleep(0.02)
     process.kill()
+    process.wait()
     said = log.read_text(errors="replace").strip().rpartition("\n")[2]
-    raise NetError(f"the {place.name}'s server did not start: {said}")
+    raise NetError(f"the {place.name}'s {_NAMES[command]} did not start: {said}")
