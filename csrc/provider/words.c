@@ -119,7 +119,7 @@ static void read_refusal(char *why, size_t why_n, rest from) {
 int xgp_answer_read(uint8_t *out, size_t *out_n, size_t cap, char *why, size_t why_n,
                     const uint8_t *frame, size_t n) {
     static const char SIGNED[] = "\x93\xa6octets\x01", REFUSED[] = "\x94\xa7refused";
-    if (xgp_frame_size(frame, n) != n) return 0;
+    if (n < 4 || xgp_frame_size(frame, n) != n) return 0;
     rest from = {frame + 4, n - 4};
     if (begins(&from, REFUSED, sizeof REFUSED - 1)) {
         read_refusal(why, why_n, from);
