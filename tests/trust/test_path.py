@@ -4,12 +4,13 @@ import subprocess
 import time
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
@@ -388,6 +389,31 @@ def test_user_3_is_refused_without_ocsp(store: dict[str, Certificate]) -> None:
     path = build_path(user, inner, [root], at)
     with pytest.raises(Fault):
         check_revocation(path, [], trust, "EE", at)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("revoked", [None, "user_3", "ca_2"])
+def test_user_3_is_good_by_the_word_of_every_ca_above_it(
+    golden: Path, store: dict[str, Certificate], revoked: str | None
+) -> None:
+    names = ["user_3", "ca_3", "ca_2", "ca_1", "root_ca"]
+    trust = FixedTrust(tuple(ApprovedCa("EE", store[name], "Ejbca") for name in names[1:]))
+    at = datetime(2012, 9, 15, tzinfo=UTC)
+
+    def vouch(subject: str, issuer: str) -> bytes:
+        octets = (golden / f"cert-chain/{issuer}.p12").read_bytes()
+        key = pkcs12.load_pkcs12(octets, b"test").key
+        assert isinstance(key, rsa.RSAPrivateKey)
+        ca = Credential(store[issuer], key)
+        request = write_ocsp_request(store[subject], ca.certificate)
+        status = at if subject == revoked else GOOD
+        return answer_ocsp(request, ca, ca.certificate, lambda _: status, at)
+
+    path = build_path(store["user_3"], [store[n] for n in names[1:4]], [store["root_ca"]], at)
+    responses = [vouch(*pair) for pair in pairwise(names)]
+    expected = nullcontext() if revoked is None else pytest.raises(Fault, match="REVOKED")
+    with expected:
+        assert len(check_revocation(path, responses, trust, "EE", at)) == 4
 
 
 @pytest.mark.reference
