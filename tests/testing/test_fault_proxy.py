@@ -170,6 +170,22 @@ async def test_slow_and_late(mock_clock: trio.testing.MockClock) -> None:
         assert 3.0 <= trio.current_time() - began < 3.5
 
 
+async def test_what_is_slow_goes_on_at_once_when_the_weather_clears(
+    mock_clock: trio.testing.MockClock,
+) -> None:
+    mock_clock.rate = 1.0
+    async with proxied() as proxy:
+        proxy.weather = Weather(there=Wind(rate=1), back=Wind(delay=(900.0, 900.0)))
+        async with calling(proxy) as stream:
+            await stream.send_all(bytes(1000))
+            await trio.testing.wait_all_tasks_blocked(0.02)
+            assert stream.quiet
+            proxy.weather = FAIR
+            heard = 0
+            while heard < 1000:
+                heard += len(await stream.receive())
+
+
 async def test_flapping(mock_clock: trio.testing.MockClock) -> None:
     mock_clock.autojump_threshold = 0.05
     async with proxied() as proxy, trio.open_nursery() as nursery:

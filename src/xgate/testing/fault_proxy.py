@@ -10,6 +10,7 @@ them is decided by a seed and counted.
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from collections import deque
@@ -212,7 +213,7 @@ class FaultProxy:
                 if wind() is not blowing:
                     blowing, gust = wind(), Gust(wind(), random)
                 passed, data = gust.feed(data)
-                await self._pass(name, passed, sink, blowing, random)
+                await self._pass(name, passed, sink, wind, random)
                 if gust.ended == "hang":
                     await self._wait_out(blowing, wind)
                 elif gust.ended not in (None, "noise"):
@@ -223,21 +224,32 @@ class FaultProxy:
         _send_eof(sink)
 
     async def _pass(
-        self, name: str, octets: bytes, sink: SocketStream, wind: Wind, random: Random
+        self,
+        name: str,
+        octets: bytes,
+        sink: SocketStream,
+        wind: Callable[[], Wind],
+        random: Random,
     ) -> None:
-        if wind.delay != (0.0, 0.0):
-            await trio.sleep(random.uniform(*wind.delay))
-        size = max(1, int(wind.rate / _SLICES)) if wind.rate else len(octets)
-        for at in range(0, len(octets), size or 1):
-            piece = octets[at : at + size]
+        blowing = wind()
+        if blowing.delay != (0.0, 0.0):
+            await self._wait_out(blowing, wind, random.uniform(*blowing.delay))
+        size = max(1, int(blowing.rate / _SLICES)) if blowing.rate else len(octets)
+        while octets:
+            piece = octets[: size if wind() is blowing else None]
+            octets = octets[len(piece) :]
             await sink.send_all(piece)
             self._passed[name] += len(piece)
-            if wind.rate:
-                await trio.sleep(len(piece) / wind.rate)
+            if blowing.rate:
+                await self._wait_out(blowing, wind, len(piece) / blowing.rate)
 
-    async def _wait_out(self, blowing: Wind, wind: Callable[[], Wind]) -> None:
-        while wind() is blowing:
-            await self._changed.wait()
+    async def _wait_out(
+        self, blowing: Wind, wind: Callable[[], Wind], seconds: float = math.inf
+    ) -> None:
+        """Wait while this wind blows, or for so long."""
+        with trio.move_on_after(seconds):
+            while wind() is blowing:
+                await self._changed.wait()
 
 
 async def flap(proxy: FaultProxy, schedule: Iterable[tuple[Weather, float]]) -> None:
