@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -53,12 +54,17 @@ async def answer(exchange: Exchange) -> None:
 
 
 async def stand_in(
-    nursery: trio.Nursery, country: Country, clock: FakeClock, **more: object
+    nursery: trio.Nursery,
+    country: Country,
+    clock: FakeClock,
+    *,
+    ocsp: bytes | None = None,
+    more_ocsp: Sequence[bytes] = (),
+    **more: Any,
 ) -> None:
     """A server at the provider's place; ``auth`` and ``ocsp`` may be others."""
-    ocsp = more.pop("ocsp", None)
-    peer = Peer(country, country.provider, clock, **more)  # type: ignore[arg-type]  # auth
-    await nursery.start(partial(peer.serve, answer, ocsp=ocsp))  # type: ignore[arg-type]  # DER
+    peer = Peer(country, country.provider, clock, **more)
+    await nursery.start(partial(peer.serve, answer, ocsp=ocsp, more_ocsp=more_ocsp))
 
 
 class Caller:
@@ -68,10 +74,11 @@ class Caller:
         ports, auth = country.ports, country.consumer.auth
         identity = TlsIdentity(auth.key, (auth.certificate.der,))
         self.country, self.clock = country, clock
+        self.ocsp = OcspCache()
         self.world = world_of(country, clock)
         self.peers = Peers(
             PeerSettings(server_port=ports.server, ocsp_port=ports.ocsp, keep_alive=keep_alive),
-            OcspCache(),
+            self.ocsp,
             lambda _: peer_client_context(identity),
             clock.monotonic,
         )
@@ -227,3 +234,34 @@ async def test_a_server_that_is_no_longer_registered_is_not_used_again(
     caller.world = world_of(country, clock)
     assert (await caller.refusal()).code == "ssl_authentication_failed"
     await caller.peers.aclose()
+
+
+@pytest.mark.parametrize("lie", [b"garbage", b""], ids=["garbage", "revoked"])
+async def test_what_a_server_says_of_others_certificates_is_not_kept(
+    country: Country, clock: FakeClock, nursery: trio.Nursery, lie: bytes
+) -> None:
+    victim = country.consumer.auth.certificate
+    revoked = Peer(country, country.consumer, clock).ocsp(status=clock.now())
+    await stand_in(nursery, country, clock, beside=[victim], more_ocsp=[lie or revoked])
+    caller = Caller(country, clock)
+    if lie:
+        assert (await caller.refusal()).code.endswith("incorrect_validation_info")
+    else:
+        async with caller.open():
+            assert caller.ocsp.kept(country.provider.auth.certificate.sha1) is not None
+        await caller.peers.aclose()
+    assert caller.ocsp.kept(victim.sha1) is None
+
+
+async def test_a_server_that_fails_costs_others_nothing(
+    country: Country, clock: FakeClock, nursery: trio.Nursery
+) -> None:
+    victim = country.consumer.auth.certificate
+    stranger = issue_auth(country.ca, "stranger")
+    revoked = Peer(country, country.provider, clock, auth=stranger).ocsp(status=clock.now())
+    await stand_in(nursery, country, clock, auth=stranger, beside=[victim], ocsp=revoked)
+    caller = Caller(country, clock)
+    good = Peer(country, country.consumer, clock).ocsp()
+    caller.ocsp.put(victim, good)
+    assert (await caller.refusal()).code.endswith("cert_validation")
+    assert caller.ocsp.kept(victim.sha1) == good

@@ -83,12 +83,17 @@ class Peer:
         *,
         auth: Credential | None = None,
         sign: Credential | None = None,
+        beside: Sequence[Certificate] = (),
     ) -> None:
-        """:param auth: shown in TLS instead. :param sign: signs instead."""
+        """:param auth: shown in TLS instead. :param sign: signs instead.
+
+        :param beside: shown in TLS below the certificate, as if it were issued by these.
+        """
         self.country = country
         self.place = place
         self.auth = auth or place.auth
         self.sign = sign or place.sign
+        self._beside = tuple(beside)
         self._clock = clock
 
     def ocsp(
@@ -151,11 +156,13 @@ class Peer:
         handler: Callable[[Exchange], Awaitable[None]],
         *,
         ocsp: bytes | None = None,
+        more_ocsp: Sequence[bytes] = (),
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Stand in for ``place``: its port for servers by ``handler``, and its OCSP responses.
 
-        :param ocsp: what the latter say instead.
+        :param ocsp: what the latter say instead. :param more_ocsp: what they say about the
+            certificates beside.
         """
         context = peer_server_context(self._identity(), lambda _: True)
         limits = ServerLimits()
@@ -164,7 +171,8 @@ class Peer:
             await serve_connection(await accept_tls(stream, context), handler, limits, self._clock)
 
         async def tell_ocsp(exchange: Exchange) -> None:
-            body = write_pieces([Piece(OCSP_RESPONSE, ocsp or self.ocsp())])
+            said = (ocsp or self.ocsp(), *more_ocsp)
+            body = write_pieces([Piece(OCSP_RESPONSE, response) for response in said])
             await exchange.respond(200, [("Content-Type", _OCSP_ANSWER)], body)
 
         async def plain(stream: SocketStream) -> None:
@@ -178,7 +186,8 @@ class Peer:
             task_status.started()
 
     def _identity(self) -> TlsIdentity:
-        return TlsIdentity(self.auth.key, (self.auth.certificate.der,))
+        beside = (certificate.der for certificate in self._beside)
+        return TlsIdentity(self.auth.key, (self.auth.certificate.der, *beside))
 
 
 def write_pieces(pieces: Sequence[Piece]) -> bytes:

@@ -178,10 +178,11 @@ class Peers:
         find = partial(self._ocsp.find, trust=conf, now=now)
         responses = await fetch_ocsp(chain, find, host, self._settings.ocsp_port)
         try:
-            verify_auth_chain(conf, instance, chain, responses, now, issuer_of="first")
+            proven = verify_auth_chain(conf, instance, chain, responses, now, issuer_of="first")
         except Fault:
-            for certificate in chain:  # what we kept may be what was wrong: ask anew next time
-                self._ocsp.drop(certificate)
+            # What we kept may be what was wrong: ask anew next time. Of the leaf alone: it is the
+            # peer's for sure, while anybody can show the others.
+            self._ocsp.drop(chain[0])
             raise
         if not conf.auth_certificate_matches(chain[0], route.provider):
             server = conf.server_by_auth_hash(chain[0])
@@ -192,5 +193,5 @@ class Peers:
                 else f"Authentication certificate {chain[0].serial} is not associated with any "
                 "security server",
             )
-        for certificate, response in zip(chain, responses, strict=True):
-            self._ocsp.put(certificate, response)
+        for certificate, response in zip(proven.path, proven.responses, strict=False):
+            self._ocsp.put(certificate, response.der)  # the anchor, which is last, has none

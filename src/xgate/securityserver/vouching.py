@@ -8,6 +8,7 @@ above them alone: a stranger makes nobody ask about anything else (ocsp-tls-cert
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -92,7 +93,8 @@ class Vouching:
         try:
             return choice()
         except Fault:
-            await self._client.fill(certificates)
+            with suppress(Fault):  # the choice itself says better what is missing
+                await self._client.fill(certificates)
             return choice()
 
     def in_use(self) -> list[Certificate]:
