@@ -130,7 +130,9 @@ async def test_servers_may_be_there_before_their_signers(
 ) -> None:
     async with ensemble(found(WITH_SIGNERS), calling) as all_:
         await all_.start_servers()
-        assert (await all_.call()).code == "server.clientproxy.ssl_authentication_failed"
+        reply = await all_.call()
+        assert reply.code == "server.clientproxy.ssl_authentication_failed"
+        assert "is xgate signer running?" in reply.text
         await all_.start_signers()
         await all_.wait_served()
 

@@ -39,6 +39,9 @@ def test_with_a_signer_nothing_is_opened_here(folder: Path) -> None:
     holder = open_key_holder(settings, folder, SystemClock(), journal)
     assert isinstance(holder, RemoteKeys)
     assert holder.ring.value.certificates() == ()
+    assert "is xgate signer running?" in holder.ring.value.absent
+    with pytest.raises(Fault, match="No signer answers at"):
+        open_keys(settings, folder)
 
 
 def test_the_socket_counts_from_the_settings_folder(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import trio
 
 from xgate.algorithms import SHA512, find_signature, key_verifies, signature_uri
 from xgate.errors import Fault
-from xgate.signer.ask import RemoteToken, ask_signer
+from xgate.signer.ask import RemoteToken, ask_ring, ask_signer
 from xgate.signer.protocol import (
     Answer,
     Done,
@@ -41,6 +41,12 @@ async def test_a_question_is_answered(desk: Desk) -> None:
         assert isinstance(await ask(ListTokens(3)), TokenStates)
         with pytest.raises(Fault, match="pin_incorrect: The PIN is not correct"):
             await ask(Login(4, "0", "wrong"))
+
+
+async def test_the_ring_is_told(desk: Desk) -> None:
+    async with desk.running():
+        ring = await trio.to_thread.run_sync(ask_ring, desk.path)
+    assert ring.certificates() == desk.full().certificates()
 
 
 def test_where_no_signer_is(tmp_path: Path) -> None:

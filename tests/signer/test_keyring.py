@@ -20,7 +20,7 @@ from xgate.globalconf.generate import register_server
 from xgate.ids import ClientId, ServerId
 from xgate.signer.entries import SOFTWARE, KeyEntry, StoredCertificate
 from xgate.signer.keyconf import read_token_folder
-from xgate.signer.keyring import Keyring, choose_auth_key, choose_sign_key, read_keyring
+from xgate.signer.keyring import KeyOnToken, Keyring, choose_auth_key, choose_sign_key, read_keyring
 from xgate.signer.ocsp_cache import OcspCache
 from xgate.signer.sealed_token import SealedToken
 from xgate.signer.software import SoftwareToken
@@ -255,6 +255,20 @@ def test_without_a_usable_key_the_refusal_says_why_of_each() -> None:
     said = auth_refusal(keys, cache)
     assert "REVOKED" in said
     assert f"no OCSP response for certificate {NEXT_AUTH.certificate.serial}" in said
+
+
+def test_an_authentication_key_on_another_token_is_for_the_signers_process() -> None:
+    token = SoftwareToken({"A": ("", AUTH.key)})
+    entry = KeyEntry("A", "", "AUTHENTICATION", (stored(AUTH),), token="card")
+    keys = read_keyring([entry], {"card": token}, lambda _: None, unexpected)
+    assert keys.authentication[0].private == KeyOnToken(token.keys()[0], token)
+    assert "on token 0, where TLS reaches it only by way of" in auth_refusal(keys, vouched(AUTH))
+
+
+def test_an_empty_ring_may_know_why() -> None:
+    keys = Keyring((), (), "The signer is out to lunch")
+    assert "The signer is out to lunch" in sign_refusal(keys, OcspCache())
+    assert "The signer is out to lunch" in auth_refusal(keys, OcspCache())
 
 
 def test_a_sign_key_is_never_shown_and_an_authentication_key_never_signs() -> None:

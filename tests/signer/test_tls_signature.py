@@ -8,7 +8,8 @@ from xgate.algorithms import SIGNATURES, key_verifies, signature_padding, signat
 from xgate.algorithms import digest_named as named
 from xgate.errors import Fault
 from xgate.net.key_reference import KeyReference
-from xgate.signer.keyring import AuthKey
+from xgate.signer.keyring import AuthKey, KeyOnToken
+from xgate.signer.software import SoftwareToken
 from xgate.signer.tls_signature import sign_for_tls
 from xgate.testing.pki import Key, issue_auth, make_ca, make_ec_key, make_rsa_key
 
@@ -19,7 +20,8 @@ def auth(key: Key) -> AuthKey:
     return AuthKey(issue_auth(CA, "auth", key=key).certificate, key)
 
 
-RSA, EC = auth(make_rsa_key("tls")), auth(make_ec_key("tls"))
+KEY = make_rsa_key("tls")
+RSA, EC = auth(KEY), auth(make_ec_key("tls"))
 
 
 @pytest.mark.parametrize("digest", ["SHA-256", "SHA-384", "SHA-512"])
@@ -32,6 +34,16 @@ def test_a_signature_holds(kind: str, digest: str, key: AuthKey) -> None:
     pad = None if kind == "ecdsa" else signature_padding(algorithm)
     public = key.certificate.public_key
     assert key_verifies(public, made, b"handshake", algorithm.digest, pad)
+
+
+def test_a_key_on_a_token_signs_there() -> None:
+    token = SoftwareToken({"K": ("k", KEY)})
+    held = AuthKey(RSA.certificate, KeyOnToken(token.keys()[0], token))
+    made = sign_for_tls(held, "rsa", "SHA-256", b"handshake")
+    assert made == sign_for_tls(RSA, "rsa", "SHA-256", b"handshake")
+    gone = AuthKey(RSA.certificate, KeyOnToken(token.keys()[0], SoftwareToken({})))
+    with pytest.raises(Fault, match="key_not_found"):
+        sign_for_tls(gone, "rsa", "SHA-256", b"handshake")
 
 
 @pytest.mark.parametrize(

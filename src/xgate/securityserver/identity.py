@@ -22,7 +22,7 @@ from xgate.clock import Clock
 from xgate.net.context import TlsContext, TlsIdentity, peer_client_context, peer_server_context
 from xgate.policy.world import World
 from xgate.securityserver.settings import SettingsError, TlsSettings
-from xgate.signer.keyring import AuthKey, Keyring, choose_auth_key
+from xgate.signer.keyring import AuthKey, KeyOnToken, Keyring, choose_auth_key
 from xgate.signer.ocsp_cache import OcspCache
 
 __all__ = ["PeerIdentity", "load_internal_identity"]
@@ -77,6 +77,7 @@ def _same(one: AuthKey, other: AuthKey) -> bool:
 
 
 def _identity(key: AuthKey) -> TlsIdentity:
+    assert not isinstance(key.private, KeyOnToken)  # choose_auth_key gives none
     return TlsIdentity(key.private, (key.certificate.der,))
 
 

@@ -18,6 +18,7 @@ from xgate.keepers.report import Report
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.keys import open_tokens
 from xgate.securityserver.settings import KeysSettings
+from xgate.signer.ask import ask_ring
 from xgate.signer.holder import KeyHolder, LocalKeys
 from xgate.signer.keyring import Keyring
 from xgate.signer.remote import RemoteKeys
@@ -52,7 +53,14 @@ def open_key_holder(
 
 
 def open_keys(settings: KeysSettings, folder: Path) -> Keyring:
-    """Every usable key, opened in this process; errors as ``open_key_holder``."""
+    """Every usable key, for those who look and do not serve.
+
+    :raises Fault: as ``open_key_holder``, and ``token_not_available`` when the keys are in the
+        signer's process and it does not answer.
+    """
+    path = signer_socket(settings, folder)
+    if path is not None:
+        return ask_ring(path)
     return open_tokens(settings, folder, lambda _, __: None).keyring()
 
 

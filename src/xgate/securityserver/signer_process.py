@@ -23,10 +23,10 @@ from xgate.securityserver.key_holder import refusals_into, signer_socket
 from xgate.securityserver.keys import open_tokens
 from xgate.securityserver.settings import Settings, SettingsError
 from xgate.signer.conversation import converse
-from xgate.signer.door import open_door, user_ids
-from xgate.signer.keyring import Keyring
+from xgate.signer.door import SignerDoor, open_door, user_ids
 from xgate.signer.service import SignerService
 from xgate.signer.signer import Signer
+from xgate.signer.tokens import Tokens
 
 __all__ = ["run_signer"]
 
@@ -52,7 +52,26 @@ async def run_signer(
     if path is None:
         raise SettingsError('[keys] needs signer: the path of the socket, as "run/signer.sock"')
     others = _others(settings)
-    tokens = open_tokens(settings.keys, folder, refusals_into(journal), locked=True)
+    door = open_door(path, shared=bool(others))  # first: a second signer is to touch no token
+    try:
+        tokens = open_tokens(settings.keys, folder, refusals_into(journal), locked=True)
+        try:
+            await _serve(door, tokens, clock, journal, drain, others, task_status)
+        finally:
+            tokens.close()
+    finally:
+        door.close()
+
+
+async def _serve(
+    door: SignerDoor,
+    tokens: Tokens,
+    clock: Clock,
+    journal: Journal,
+    drain: Drain,
+    others: frozenset[int],
+    task_status: trio.TaskStatus[Path],
+) -> None:
     ring = Cell(tokens.keyring())
     signer = Signer(clock)
     service = SignerService(tokens, ring, signer, partial(renew_ring, ring, tokens))
@@ -60,23 +79,19 @@ async def run_signer(
     async def serve(stream: SocketStream) -> None:
         await converse(stream, service, drain, others)
 
-    door = open_door(path, shared=bool(others))
-    try:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(signer.run)
-            nursery.start_soon(keep_keys, ring, tokens, journal.event)
-            async with trio.open_nursery() as serving:
-                await serving.start(
-                    partial(serve_listeners, [door.listener], serve, limits=_CLIENTS, drain=drain)
-                )
-                journal.event("signing", socket=str(path), certificates=_count(ring))
-                task_status.started(path)
-            journal.statistics(signer.batch_sizes(), {}, {})
-            journal.event("stopped", socket=str(path))
-            nursery.cancel_scope.cancel()
-    finally:
-        door.close()
-        tokens.close()
+    place = str(door.path)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(signer.run)
+        nursery.start_soon(keep_keys, ring, tokens, journal.event)
+        async with trio.open_nursery() as serving:
+            await serving.start(
+                partial(serve_listeners, [door.listener], serve, limits=_CLIENTS, drain=drain)
+            )
+            journal.event("signing", socket=place, certificates=len(ring.value.certificates()))
+            task_status.started(door.path)
+        journal.statistics(signer.batch_sizes(), {}, {})
+        journal.event("stopped", socket=place)
+        nursery.cancel_scope.cancel()
 
 
 def _others(settings: Settings) -> frozenset[int]:
@@ -84,7 +99,3 @@ def _others(settings: Settings) -> frozenset[int]:
         return user_ids(settings.signer.allow_users)
     except Fault as fault:
         raise SettingsError(f"[signer] allow-users: {fault.text}") from None
-
-
-def _count(ring: Cell[Keyring]) -> int:
-    return len(ring.value.certificates())

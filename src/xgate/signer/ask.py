@@ -12,28 +12,37 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from xgate.errors import Fault
+from xgate.ids import parse_short_client
+from xgate.net.key_reference import refer_to_key
+from xgate.signer.keyring import AuthKey, Keyring, SignKey
 from xgate.signer.protocol import (
     VERSION,
     Answer,
     FrameReader,
     Hello,
     Numbered,
+    PublicAuthKey,
+    PublicRing,
     Refused,
     Signatures,
     SignDigests,
+    Watch,
     Welcome,
     read_answer,
     write_frame,
 )
 from xgate.signer.token import SignJob, TokenKey
+from xgate.trust.certificate import Certificate
 
-__all__ = ["RemoteToken", "ask_signer"]
+__all__ = ["RemoteToken", "ask_ring", "ask_signer", "read_ring"]
 
 _SECONDS = 60.0
 
 
-def ask_signer(path: Path, request: Numbered, *, seconds: float = _SECONDS) -> Answer:
+def ask_signer(path: Path, request: Numbered | Watch, *, seconds: float = _SECONDS) -> Answer:
     """The answer to one request; blocks up to ``seconds``.
 
     :param path: the signer's socket.
@@ -70,6 +79,14 @@ def ask_signer(path: Path, request: Numbered, *, seconds: float = _SECONDS) -> A
         ) from None
 
 
+def ask_ring(path: Path) -> Keyring:
+    """The keys that the signer at ``path`` has now. Errors as ``ask_signer``."""
+    answer = ask_signer(path, Watch())
+    if not isinstance(answer, PublicRing):
+        raise Fault("internal_error", "The signer's answer is to another question")
+    return read_ring(answer, path.absolute())
+
+
 class RemoteToken:
     """A ``SigningToken`` in the signer's process."""
 
@@ -98,3 +115,36 @@ class RemoteToken:
                 jobs
             )
         return [r if isinstance(r, bytes) else Fault(*r) for r in answer.results]
+
+
+def read_ring(told: PublicRing, path: Path) -> Keyring:
+    """The ring as the signer at ``path`` tells it.
+
+    :raises Fault: a certificate or a member's name cannot be read.
+    """
+    keys = [TokenKey(k.key, k.label, _spki(k.certificate), k.kind) for k in told.signing]
+    by_token: dict[str, list[TokenKey]] = {}
+    for entry, key in zip(told.signing, keys, strict=True):
+        by_token.setdefault(entry.token, []).append(key)
+    tokens = {name: RemoteToken(path, name, held) for name, held in by_token.items()}
+    signing = (
+        SignKey(
+            parse_short_client(entry.member),
+            Certificate.load(entry.certificate),
+            key,
+            tokens[entry.token],
+        )
+        for entry, key in zip(told.signing, keys, strict=True)
+    )
+    return Keyring(tuple(signing), tuple(_auth_key(entry, path) for entry in told.authentication))
+
+
+def _auth_key(entry: PublicAuthKey, path: Path) -> AuthKey:
+    certificate = Certificate.load(entry.certificate)
+    name = certificate.sha256.hex()
+    return AuthKey(certificate, refer_to_key(path, name, certificate.public_key))
+
+
+def _spki(der: bytes) -> bytes:
+    key = Certificate.load(der).public_key
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -24,7 +24,15 @@ from xgate.signer.software import PrivateKey
 from xgate.signer.token import SigningToken, TokenKey
 from xgate.trust.certificate import Certificate
 
-__all__ = ["AuthKey", "Keyring", "SignKey", "choose_auth_key", "choose_sign_key", "read_keyring"]
+__all__ = [
+    "AuthKey",
+    "KeyOnToken",
+    "Keyring",
+    "SignKey",
+    "choose_auth_key",
+    "choose_sign_key",
+    "read_keyring",
+]
 
 
 class SignKey(msgspec.Struct, frozen=True):
@@ -36,24 +44,36 @@ class SignKey(msgspec.Struct, frozen=True):
     token: SigningToken
 
 
+class KeyOnToken(msgspec.Struct, frozen=True):
+    """A key that never leaves its token."""
+
+    key: TokenKey
+    token: SigningToken
+
+
 class AuthKey(msgspec.Struct, frozen=True):
     """An authentication key with one of its certificates.
 
-    :param private: the key, or what stands here for one that the signer's process holds.
+    :param private: the key; or what stands here for one that the signer's process holds; or, in
+        that process only, where it is.
     """
 
     certificate: Certificate
-    private: PrivateKey | KeyReference
+    private: PrivateKey | KeyReference | KeyOnToken
 
     def __repr__(self) -> str:
         return f"AuthKey({self.certificate.sha1})"
 
 
 class Keyring(msgspec.Struct, frozen=True):
-    """Every key with an active, registered certificate."""
+    """Every key with an active, registered certificate.
+
+    :param absent: why there is none, when that is known.
+    """
 
     signing: tuple[SignKey, ...]
     authentication: tuple[AuthKey, ...]
+    absent: str = ""
 
     def sign_keys(self, client: ClientId) -> tuple[SignKey, ...]:
         """The keys that may sign for ``client``: registered for it or for its member."""
@@ -91,8 +111,9 @@ def read_keyring(
             if entry.usage == "SIGNING" and stored.member is not None:
                 member = _member(entry, stored.member)
                 signing.append(SignKey(member, certificate, key, tokens[entry.token]))
-            elif entry.usage == "AUTHENTICATION" and entry.token == SOFTWARE:
-                held = private(entry.id)
+            elif entry.usage == "AUTHENTICATION":
+                elsewhere = KeyOnToken(key, tokens[entry.token])
+                held = private(entry.id) if entry.token == SOFTWARE else elsewhere
                 if held is not None:
                     authentication.append(AuthKey(certificate, held))
         except Fault as fault:
@@ -147,7 +168,7 @@ def choose_sign_key(
         raise Fault(
             "internal_error",
             f"signer.unknown_member: Could not find any certificates for member '{client}'. "
-            "Are you sure tokens containing the certificates are logged in?",
+            f"{ring.absent or 'Are you sure tokens containing the certificates are logged in?'}",
         )
     causes: list[str] = []
     for candidate in candidates:
@@ -174,11 +195,18 @@ def choose_auth_key(
         if conf.server_by_auth_hash(candidate.certificate) != server:
             causes.append(f"certificate {candidate.certificate.serial} is not of {server}")
             continue
+        if isinstance(candidate.private, KeyOnToken):
+            causes.append(
+                f"the key of certificate {candidate.certificate.serial} is on token "
+                f"{candidate.private.token.id}, where TLS reaches it only by way of a signer's "
+                "process: run xgate signer and set [keys] signer"
+            )
+            continue
         try:
             return candidate, _response(candidate.certificate, conf, cache, now)
         except Fault as fault:
             causes.append(str(fault))
-    why = "; ".join(causes) or "no authentication key is in the key store"
+    why = "; ".join(causes) or ring.absent or "no authentication key is in the key store"
     raise Fault(
         "ssl_authentication_failed",
         f"Security server has no valid authentication certificate ({why})",

@@ -16,23 +16,19 @@ from itertools import count
 from pathlib import Path
 
 import trio
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from xgate.cell import Cell
 from xgate.errors import Fault
-from xgate.ids import parse_short_client
 from xgate.net.errors import ClosedError, ConnectError, NetError
-from xgate.net.key_reference import refer_to_key
 from xgate.net.stream import SocketStream
-from xgate.signer.ask import RemoteToken
-from xgate.signer.keyring import AuthKey, Keyring, SignKey
+from xgate.signer.ask import read_ring
+from xgate.signer.keyring import Keyring
 from xgate.signer.protocol import (
     VERSION,
     Answer,
     FrameReader,
     Hello,
     Numbered,
-    PublicAuthKey,
     PublicRing,
     Refused,
     Signed,
@@ -43,8 +39,6 @@ from xgate.signer.protocol import (
     write_frame,
 )
 from xgate.signer.signer import SigningContext
-from xgate.signer.token import TokenKey
-from xgate.trust.certificate import Certificate
 from xgate.trust.seal import Seal
 from xgate.trust.verify import Evidence
 
@@ -67,8 +61,9 @@ class RemoteKeys:
     """
 
     def __init__(self, path: Path, report: Report) -> None:
-        self.ring = Cell(Keyring((), ()))
         self._path = path.absolute()
+        absent = f"The signer at {self._path} has not been there yet: is xgate signer running?"
+        self.ring = Cell(Keyring((), (), absent))
         self._report = report
         self._link: Cell[_Link | None] = Cell(None)
         self._away_since = math.inf
@@ -127,7 +122,7 @@ class RemoteKeys:
             deadline = self._away_since + _AWAY
             with trio.move_on_at(deadline) as scope:
                 await self._link.wait_changed(version)
-            if scope.cancelled_caught or trio.current_time() >= deadline:
+            if scope.cancelled_caught:
                 raise _refusal("token_not_available", f"The signer at {self._path} is not there")
         return link
 
@@ -135,7 +130,7 @@ class RemoteKeys:
         """Returns never: a connection that ends, ends by an error."""
 
         def take(told: PublicRing) -> None:
-            self.ring.set(_read_ring(told, self._path))
+            self.ring.set(read_ring(told, self._path))
             if self._link.value is None:
                 self._link.set(link)
                 self._report("signer found", signer=str(self._path))
@@ -240,35 +235,6 @@ async def _connect(path: Path) -> SocketStream:
         sock.close()
         raise ConnectError(error.strerror or str(error)) from None
     return SocketStream(sock)
-
-
-def _read_ring(told: PublicRing, path: Path) -> Keyring:
-    keys = [TokenKey(k.key, k.label, _spki(k.certificate), k.kind) for k in told.signing]
-    by_token: dict[str, list[TokenKey]] = {}
-    for entry, key in zip(told.signing, keys, strict=True):
-        by_token.setdefault(entry.token, []).append(key)
-    tokens = {name: RemoteToken(path, name, held) for name, held in by_token.items()}
-    signing = (
-        SignKey(
-            parse_short_client(entry.member),
-            Certificate.load(entry.certificate),
-            key,
-            tokens[entry.token],
-        )
-        for entry, key in zip(told.signing, keys, strict=True)
-    )
-    return Keyring(tuple(signing), tuple(_auth_key(entry, path) for entry in told.authentication))
-
-
-def _auth_key(entry: PublicAuthKey, path: Path) -> AuthKey:
-    certificate = Certificate.load(entry.certificate)
-    name = certificate.sha256.hex()
-    return AuthKey(certificate, refer_to_key(path, name, certificate.public_key))
-
-
-def _spki(der: bytes) -> bytes:
-    key = Certificate.load(der).public_key
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _refusal(code: str, text: str) -> Fault:

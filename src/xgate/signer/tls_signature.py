@@ -16,7 +16,8 @@ from xgate.algorithms import (
     signature_uri,
 )
 from xgate.errors import Fault
-from xgate.signer.keyring import AuthKey
+from xgate.signer.keyring import AuthKey, KeyOnToken
+from xgate.signer.token import SignJob
 
 __all__ = ["sign_for_tls"]
 
@@ -33,6 +34,11 @@ def sign_for_tls(auth: AuthKey, kind: str, digest: str, octets: bytes) -> bytes:
         return key.sign(octets, signature_padding(algorithm), hashed)
     if isinstance(key, ec.EllipticCurvePrivateKey) and kind == "ecdsa":
         return key.sign(octets, ec.ECDSA(hashed))
+    if isinstance(key, KeyOnToken):
+        (made,) = key.token.sign([SignJob(key.key.id, algorithm, algorithm.digest.of(octets))])
+        if isinstance(made, Fault):
+            raise made
+        return made
     raise Fault(
         "unsupported_sign_algorithm",
         f"A signature of kind '{kind}' does not fit the authentication key",
