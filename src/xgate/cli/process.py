@@ -1,4 +1,4 @@
-"""What commands that run until they are told to stop have in common.
+"""What commands that run until they are told to stop have in common, and how one starts anew.
 
 The rule: the first SIGTERM or SIGINT drains, the second one stops at once; what the settings make
 impossible is exit code 2; everything else is told in JSON lines on standard error.
@@ -6,14 +6,16 @@ impossible is exit code 2; everything else is told in JSON lines on standard err
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import trio
 
+from xgate._native.provider import provider_environment
 from xgate.cli.output import Unusable
 from xgate.clock import Clock, SystemClock
 from xgate.net.drain import Drain
@@ -22,7 +24,7 @@ from xgate.securityserver.journal import Journal
 from xgate.securityserver.libraries import libraries_into
 from xgate.securityserver.settings import Settings, SettingsError, load_settings
 
-__all__ = ["Run", "read_settings", "run_until_told"]
+__all__ = ["Run", "read_settings", "run_until_told", "start_again_with_provider"]
 
 Run = Callable[[Settings, Path, Clock, Journal, Drain], Coroutine[Any, Any, None]]
 """``run_server`` and its like: settings, their folder, time, the log, and when to end."""
@@ -61,6 +63,16 @@ def run_until_told(run: Run, settings: Settings, config: Path) -> int:
     except BaseExceptionGroup as group:
         raise _the_first(group) from None
     return 0
+
+
+def start_again_with_provider() -> NoReturn:
+    """This very process once more, with OpenSSL's provider for keys that the signer holds.
+
+    :raises FileNotFoundError: the provider was not built.
+    """
+    environment = {**os.environ, **provider_environment()}
+    command = [sys.executable, *sys.orig_argv[1:]]
+    os.execve(sys.executable, command, environment)  # noqa: S606  the very command that runs
 
 
 def _the_first(error: BaseException) -> BaseException:

@@ -6,13 +6,11 @@ moment, so it starts itself once more with the environment that names it.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
-from xgate._native.provider import provider_environment, provider_is_named
+from xgate._native.provider import provider_is_named
 from xgate.cli.output import Unusable
-from xgate.cli.process import read_settings, run_until_told
+from xgate.cli.process import read_settings, run_until_told, start_again_with_provider
 from xgate.securityserver.run import run_server
 
 __all__ = ["serve"]
@@ -28,15 +26,8 @@ def serve(*, config: Path) -> int:
     """
     settings = read_settings(config)
     if settings.keys.signer and not provider_is_named():
-        _start_again()
+        try:
+            start_again_with_provider()
+        except FileNotFoundError as error:
+            raise Unusable(f"[keys] signer: {error}") from None
     return run_until_told(run_server, settings, config)
-
-
-def _start_again() -> None:
-    """This process once more, with the provider; returns never."""
-    try:
-        environment = {**os.environ, **provider_environment()}
-    except FileNotFoundError as error:
-        raise Unusable(f"[keys] signer: {error}") from None
-    command = [sys.executable, *sys.orig_argv[1:]]
-    os.execve(sys.executable, command, environment)  # noqa: S606  the very command that runs

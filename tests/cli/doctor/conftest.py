@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -93,6 +95,10 @@ class Patient:
         """As before its first start."""
         shutil.rmtree(self.folder / "globalconf")
 
+    def forget_ocsp(self) -> None:
+        """As if no response had been kept."""
+        shutil.rmtree(self.folder / "ocsp-cache", ignore_errors=True)
+
     def hold(self, *, sign: Credential | None = None, auth: Credential | None = None) -> None:
         """Put other keys into the key store."""
         sign, auth = sign or self.place.sign, auth or self.place.auth
@@ -122,6 +128,21 @@ class Patient:
         """Run ``xgate doctor`` for a script."""
         ran = self._xgate("doctor", "--config", self.settings, "--json", *arguments)
         return Examined(ran.code, json.loads(ran.out), ran.out)
+
+    def examine_apart(self, *arguments: str) -> Examined:
+        """Likewise, in a process of its own, which may start itself anew."""
+        command = [
+            sys.executable,
+            "-m",
+            "xgate",
+            "doctor",
+            "--config",
+            str(self.settings),
+            "--json",
+        ]
+        done = subprocess.run([*command, *arguments], capture_output=True, timeout=60, check=False)
+        assert done.stdout, done.stderr
+        return Examined(done.returncode, json.loads(done.stdout), done.stdout.decode())
 
     def told(self, *arguments: object) -> Any:
         """Run ``xgate doctor`` for a person."""

@@ -16,6 +16,7 @@ from xgate.globalconf.shared import CaInfo, CertificationService
 from xgate.sandbox.publication import describe_country
 from xgate.testing.pki import NOT_AFTER, NOT_BEFORE, issue, issue_tsa, make_ca
 from xgate.testing.responders import GOOD, answer_ocsp, answer_timestamp
+from xgate.trust.ocsp import write_ocsp_request
 
 
 def test_a_ca_that_is_approved_no_more(patient: Patient) -> None:
@@ -47,6 +48,7 @@ def test_dates_are_not_the_cas_affair(now: datetime, then: datetime) -> None:
 
 
 def test_a_responder_that_does_not_answer(patient: Patient) -> None:
+    patient.forget_ocsp()
     patient.running.authority.away.add("ocsp")
     ran = patient.examine()
     check, observed, fix = ran.link
@@ -99,7 +101,10 @@ def test_a_certificate_that_nobody_answers_for(patient: Patient) -> None:
     (service,) = shared.certification_services
     mute = msgspec.structs.replace(service, top=CaInfo(patient.country.ca.certificate.der))
     patient.publish(msgspec.structs.replace(shared, certification_services=(mute,)))
-    assert patient.examine().link[:2] == ("ocsp", "no responder is known for it")
+    assert patient.examine().link[:2] == (
+        "ocsp",
+        "no responder is known for it (prioritization = 'none')",
+    )
 
 
 def test_a_timestamping_service_that_does_not_answer(patient: Patient) -> None:
@@ -177,3 +182,46 @@ def test_one_of_two_services_is_away(patient: Patient) -> None:
     ran = patient.examine("--only", "timestamping")
     assert ran.code == 0
     assert [f["state"] for f in ran.of("timestamping")] == ["warning", "ok"]
+
+
+def keep_answer(patient: Patient, *, age: timedelta = timedelta()) -> None:
+    """As if the server had kept responses that were made some time ago."""
+    country = patient.country
+    folder = patient.folder / "ocsp-cache"
+    folder.mkdir(exist_ok=True)
+    for credential in (patient.place.sign, patient.place.auth):
+        answer = answer_ocsp(
+            write_ocsp_request(credential.certificate, country.ca.certificate),
+            country.ocsp,
+            country.ca.certificate,
+            lambda serial: GOOD,
+            SystemClock().now() - age,
+            certificates=(country.ocsp.certificate,),
+        )
+        (folder / f"{credential.certificate.sha1}.ocsp").write_bytes(answer)
+
+
+def test_what_was_kept_carries_on_while_responders_are_away(patient: Patient) -> None:
+    keep_answer(patient)
+    patient.running.authority.away.add("ocsp")
+    ran = patient.examine()
+    assert ran.link[0] == "ocsp"
+    assert ran.states("ocsp") == {"broken"}
+    assert ran.states("peers") == {"ok"}
+
+
+def test_a_server_that_asks_no_responder(patient: Patient) -> None:
+    patient.add("\n[ocsp]\nfetch = false\n")
+    patient.forget_ocsp()
+    ran = patient.examine("--only", "ocsp")
+    check, observed, fix = ran.link
+    assert check == "ocsp"
+    assert observed.startswith("no responder is asked, and none is kept: Cannot read ")
+    assert fix.startswith("Set [ocsp] fetch = true, or put one there: ")
+    keep_answer(patient, age=timedelta(minutes=20))
+    ran = patient.examine("--only", "ocsp")
+    assert {f["observed"] for f in ran.of("ocsp")} == {
+        "good by a response that is kept, fresh for 40 min"
+    }
+    keep_answer(patient, age=timedelta(minutes=70))
+    assert "OCSP response is too old" in patient.examine("--only", "ocsp").link[1]

@@ -28,9 +28,8 @@ def test_a_service_that_means_nothing_is_found_in_the_same_place(patient: Patien
 @pytest.mark.parametrize(
     ("name", "mode", "observed", "fix"),
     [
-        ("pin", 0o640, "mode 0640: other users may read it", "chmod 600"),
         ("keys.xgate", 0o604, "mode 0604: other users may read it", "chmod 600"),
-        ("messagelog.sqlite", 0o644, "mode 0644: other users may read it", "chmod 600"),
+        ("pin", 0o666, "mode 0666: other users may change it", "chmod go-w"),
         ("xgate.toml", 0o666, "mode 0666: other users may change it", "chmod go-w"),
     ],
 )
@@ -42,6 +41,16 @@ def test_a_file_that_is_open_to_others(
     ran = patient.examine("--only", "files")
     assert ran.link == ("files", observed, f"Run: {fix} {path}")
     assert ran.code == 1
+
+
+@pytest.mark.parametrize("name", ["pin", "messagelog.sqlite", "opmonitor.sqlite"])
+def test_a_secret_that_others_may_read_is_a_warning(patient: Patient, name: str) -> None:
+    (patient.folder / name).chmod(0o640)
+    ran = patient.examine("--only", "files")
+    (found,) = ran.of("files")
+    assert (ran.code, found["state"]) == (0, "warning")
+    assert found["observed"] == "mode 0640: other users may read it"
+    assert found["fix"] == f"Run: chmod 600 {patient.folder / name}"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import resource
+from pathlib import Path
 
+import pytest
 from tests.cli.doctor.conftest import Patient
+
+from xgate._native import provider
 
 
 def test_more_connections_than_files(patient: Patient) -> None:
@@ -23,3 +27,14 @@ def test_the_libraries_are_named(patient: Patient) -> None:
     assert found["state"] == "ok"
     assert found["observed"].startswith("native core works; OpenSSL ")
     assert found["observed"].count("OpenSSL") == 2
+
+
+def test_a_provider_that_was_not_built(
+    patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient.edit("[keys]", '[keys]\nsigner = "signer.sock"')
+    monkeypatch.setattr(provider, "_FOLDER", tmp_path)
+    check, observed, fix = patient.examine("--only", "settings", "--only", "libraries").link
+    assert check == "libraries"
+    assert f"no OpenSSL provider in {tmp_path}" in observed
+    assert fix == "Install xgate anew: pip install --force-reinstall xgate."

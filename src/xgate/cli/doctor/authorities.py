@@ -13,24 +13,30 @@ from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
+import trio
+
 from xgate.algorithms import SHA512
 from xgate.cli.doctor.case import CALL_SECONDS, Case, ask_all, serial_text
 from xgate.cli.doctor.chain import Findings
 from xgate.cli.doctor.finding import Finding, broken, ok, skipped, warning
 from xgate.cli.doctor.times import length_text
+from xgate.cli.output import Unusable, path_text, read_file
 from xgate.cli.show import name_text
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.shared import TimestampingService
 from xgate.globalconf.tsas import choose_tsas, unapproved_tsas
+from xgate.keepers.ocsp import certificates_in_use
 from xgate.net.errors import NetError
 from xgate.securityserver.stamping import post_to
 from xgate.signer.ocsp_cache import find_issuer, fresh_until
+from xgate.trust.anchors import ApprovedCa
 from xgate.trust.certificate import Certificate
 from xgate.trust.ocsp import (
     OcspResponse,
     check_ocsp_genuine,
     check_ocsp_status,
+    verify_ocsp,
     write_ocsp_request,
 )
 from xgate.trust.timestamp import (
@@ -42,6 +48,7 @@ from xgate.trust.timestamp import (
 __all__ = ["check_ca", "check_ocsp", "check_timestamping", "moment_of"]
 
 _OPERATOR = "the operator of the central server"
+_MOST_OCSP = 64 * 1024
 
 
 async def check_ca(case: Case) -> Findings:
@@ -71,36 +78,75 @@ def _issued(case: Case, certificate: Certificate) -> Finding:
 
 
 async def check_ocsp(case: Case) -> Findings:
-    """Every certificate of this server is good, by a responder that answers now."""
-    found = await ask_all(partial(_check_status, case), case.certificates)
+    """Every certificate that others will ask about is good, by a responder that answers now."""
+    now = case.clock.now()
+    used = certificates_in_use(case.certificates, case.conf, now)
+    wanted = list(dict.fromkeys((*case.certificates, *used)))
+    found = await ask_all(partial(_check_status, case), wanted)
+    if all(_is_proven(case, certificate) for certificate in wanted):
+        case.stands.add("ocsp")
     return [finding for findings in found for finding in findings]
 
 
 async def _check_status(case: Case, certificate: Certificate) -> list[Finding]:
-    about = serial_text(certificate)
-    if not certificate.valid_at(case.clock.now()):
+    about, now = serial_text(certificate), case.clock.now()
+    if not certificate.valid_at(now):
         return [skipped("outside its dates: no responder is asked about it", about=about)]
     try:
-        issuer = find_issuer(case.conf, certificate, case.clock.now())
+        issuer = find_issuer(case.conf, certificate, now)
     except Fault:
         return [skipped("its issuer is not approved: nobody is asked about it", about=about)]
-    urls = case.conf.ocsp_urls_for(certificate, issuer, case.settings.ocsp.prioritization)
+    settings = case.settings.ocsp
+    if not settings.fetch:
+        return [await _check_kept(case, certificate, issuer)]
+    urls = case.conf.ocsp_urls_for(certificate, issuer, settings.prioritization)
     if not urls:
+        what = f"no responder is known for it (prioritization = '{settings.prioritization}')"
         fix = f"Ask {_OPERATOR} to add the responder of {name_text(certificate.issuer)}."
-        return [broken("no responder is known for it", about=about, fix=fix)]
-    answers = await ask_all(partial(_ask_responder, case, certificate), urls)
+        return [broken(what, about=about, fix=fix)]
+    answers = await ask_all(partial(_ask_responder, case, certificate, issuer), urls)
     good = [finding for finding in answers if finding.state == "ok"]
-    if not good:
-        return answers
-    return [*good[:1], *map(_lessened, (finding for finding in answers if finding not in good))]
+    if good:
+        return [*good[:1], *(_lessened(finding) for finding in answers if finding not in good)]
+    if all(finding.expected != "good" for finding in answers):
+        await _check_kept(case, certificate, issuer)
+    return answers
 
 
-async def _ask_responder(case: Case, certificate: Certificate, url: str) -> Finding:
+async def _check_kept(case: Case, certificate: Certificate, issuer: ApprovedCa) -> Finding:
+    """The response that the server has kept, by which it goes on while it is fresh."""
+    about, folder = serial_text(certificate), case.folder / case.settings.ocsp.cache_directory
+    path = folder / f"{certificate.sha1}.ocsp"
+    fix = f"Set [ocsp] fetch = true, or put one there: {path_text(path)}"
+    try:
+        der = await trio.to_thread.run_sync(read_file, path, _MOST_OCSP)
+        response = OcspResponse.load(der)
+        verify_ocsp(response, certificate, issuer, case.conf, case.clock.now())
+    except Unusable as error:
+        return broken(f"no responder is asked, and none is kept: {error}", about=about, fix=fix)
+    except Fault as fault:
+        return broken(f"the response that is kept: {fault.text}", about=about, fix=fix)
+    case.ocsp.put(certificate, der)
+    left = length_text(fresh_until(response, case.conf) - case.clock.now())
+    return ok(f"good by a response that is kept, fresh for {left}", about=about)
+
+
+def _is_proven(case: Case, certificate: Certificate) -> bool:
+    now = case.clock.now()
+    try:
+        case.ocsp.usable(certificate, find_issuer(case.conf, certificate, now), case.conf, now)
+    except Fault:
+        return False
+    return True
+
+
+async def _ask_responder(
+    case: Case, certificate: Certificate, issuer: ApprovedCa, url: str
+) -> Finding:
     about = serial_text(certificate)
     conf, began = case.conf, case.clock.monotonic()
     post = post_to(case.settings.peers.hosts, timeout=CALL_SECONDS)
     try:
-        issuer = find_issuer(conf, certificate, case.clock.now())
         request = write_ocsp_request(certificate, issuer.certificate)
         answer = await post(url, request, "application/ocsp-request")
         took = case.clock.monotonic() - began

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -18,12 +19,15 @@ import msgspec
 import trio
 from cyclopts import Parameter
 
+from xgate._native.provider import provider_is_named
 from xgate.cli.doctor.case import Case, Options
 from xgate.cli.doctor.chain import Findings, run_checks
 from xgate.cli.doctor.finding import Finding, first_broken, sentence_of
 from xgate.cli.doctor.table import TABLE
 from xgate.cli.output import Unusable, path_text, print_error, print_json, print_line, print_rows
+from xgate.cli.process import start_again_with_provider
 from xgate.clock import SystemClock
+from xgate.securityserver.settings import SettingsError, load_settings
 
 __all__ = ["doctor"]
 
@@ -76,6 +80,7 @@ def doctor(
     chosen = _chosen(only, skip)
     if not config.is_file():
         raise Unusable(f"There is no settings file {path_text(config)}")
+    _take_provider(config)
     clock = SystemClock()
     case = Case(config, clock, Options(peer, services, days, free_mb))
     tell = _progress if json else _show
@@ -95,6 +100,17 @@ def doctor(
     if link is not None and link.check == "settings":
         return 2
     return 0 if link is None else 1
+
+
+def _take_provider(config: Path) -> None:
+    """Shake hands with peers as a server does whose keys are in the signer's process."""
+    try:
+        signer = load_settings(config).keys.signer
+    except SettingsError:
+        return  # a check will tell
+    if signer and not provider_is_named():
+        with suppress(FileNotFoundError):  # likewise
+            start_again_with_provider()
 
 
 def _chosen(only: Sequence[str], skip: Sequence[str]) -> list[str]:

@@ -1,13 +1,14 @@
 """Checks of the settings file, and of who else may read or change what a server lives by.
 
 The rule: what is secret is readable by its owner alone, and nobody but its owner or root may change
-anything. A file that is not there is another check's business.
+anything. That a PIN or the log is open to others is a warning, for in a container there may be no
+others. A file that is not there is another check's business.
 """
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import trio
@@ -48,30 +49,40 @@ async def check_files(case: Case) -> Findings:
 
 
 def _look(case: Case) -> list[Finding | None]:
-    secret = [path for path in _secrets(case.settings, case.folder) if path.exists()]
-    owners = {path: path.stat().st_uid for path in secret}
-    plain = [case.config, case.folder, case.folder / case.settings.globalconf.anchor]
+    settings, folder = case.settings, case.folder
+    strict = list(_there(folder, _strict(settings)))
+    secret = [*strict, *_there(folder, _secret(settings))]
+    # With a signer, what it opens is its own user's.
+    signers = {settings.keys.store, settings.keys.pin_file} if settings.keys.signer else set()
+    shared = [path for path in secret if path not in {folder / name for name in signers}]
+    plain = [case.config, folder, folder / settings.globalconf.anchor]
     return [
-        *(_judge(path, secret=True) for path in secret),
-        *(_judge(path, secret=False) for path in plain if path.exists()),
-        _judge_owners(owners),
+        *(_judge(path, broken if path in strict else warning) for path in secret),
+        *(_judge(path) for path in plain if path.exists()),
+        _judge_owners({path: path.stat().st_uid for path in shared}),
     ]
 
 
-def _secrets(settings: Settings, folder: Path) -> Iterator[Path]:
-    """Files that hold keys, PINs or the content of messages."""
-    log, archive = settings.messagelog, settings.messagelog.archive
-    names = [
-        settings.keys.store,
-        settings.keys.pin_file,
-        settings.tls.key,
-        *log.encryption.keys.values(),
-        archive.encryption.signing_key,
-        archive.encryption.password_file,
-        log.sqlite.path if log.use == "sqlite" else "",
-        settings.opmonitor.path if settings.opmonitor.use == "sqlite" else "",
-    ]
-    yield from (folder / name for name in names if name)
+def _there(folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    return (folder / name for name in names if name and (folder / name).exists())
+
+
+def _strict(settings: Settings) -> Iterator[str]:
+    """Files of keys, which are not taken if others may read them."""
+    yield settings.keys.store
+    yield from settings.messagelog.encryption.keys.values()
+
+
+def _secret(settings: Settings) -> Iterator[str]:
+    """Other files that hold keys, PINs or the content of messages."""
+    log, archive, monitor = settings.messagelog, settings.messagelog.archive, settings.opmonitor
+    yield settings.keys.pin_file
+    yield from (pin.pin_file for pin in settings.keys.pins.values())
+    yield settings.tls.key
+    yield archive.encryption.signing_key
+    yield archive.encryption.password_file
+    yield log.sqlite.path if log.use == "sqlite" else ""
+    yield monitor.path if monitor.use == "sqlite" else ""
 
 
 def _judge_owners(owners: Mapping[Path, int]) -> Finding | None:
@@ -87,7 +98,8 @@ def _judge_owners(owners: Mapping[Path, int]) -> Finding | None:
     )
 
 
-def _judge(path: Path, *, secret: bool) -> Finding | None:
+def _judge(path: Path, tell: Callable[..., Finding] | None = None) -> Finding | None:
+    """:param tell: how bad it is that others may read it; None: they may."""
     try:
         seen = path.stat()
     except OSError as error:
@@ -103,8 +115,8 @@ def _judge(path: Path, *, secret: bool) -> Finding | None:
             expected="no right to write but its owner's",
             fix=f"Run: chmod go-w {shown}",
         )
-    if secret and mode & 0o077:
-        return broken(
+    if tell is not None and mode & 0o077:
+        return tell(
             f"mode {mode:04o}: other users may read it",
             about=shown,
             expected="mode 0600",

@@ -14,6 +14,7 @@ from pathlib import Path
 import trio
 from cryptography.hazmat.backends.openssl import backend
 
+from xgate._native.provider import provider_environment
 from xgate.cli.doctor.case import Case
 from xgate.cli.doctor.chain import Findings
 from xgate.cli.doctor.finding import broken, ok, warning
@@ -65,6 +66,8 @@ async def check_libraries(case: Case) -> Findings:
     """The native core and OpenSSL are there and do what they should."""
     versions = f"{backend.openssl_version_text()} (TLS, keys), {ssl.OPENSSL_VERSION} (Python)"
     problem = await trio.to_thread.run_sync(_try_core)
+    if not problem and hasattr(case, "settings") and case.settings.keys.signer:
+        problem = await trio.to_thread.run_sync(_find_provider)
     if problem:
         what = f"the native core does not work: {problem}"
         return [broken(what, fix="Install xgate anew: pip install --force-reinstall xgate.")]
@@ -82,4 +85,13 @@ def _try_core() -> str:
         return "it gives another canonical form"
     if digest_parts("SHA-512", [_XML]) != [hashlib.sha512(_XML).digest()]:
         return "it gives another digest"
+    return ""
+
+
+def _find_provider() -> str:
+    """What is wrong with the provider for keys in the signer; empty if nothing is."""
+    try:
+        provider_environment()
+    except FileNotFoundError as error:
+        return str(error)
     return ""

@@ -10,12 +10,13 @@ from xgate.cli.doctor.authorities import check_ca, check_ocsp, check_timestampin
 from xgate.cli.doctor.chain import Check
 from xgate.cli.doctor.doors import check_ports
 from xgate.cli.doctor.files import check_files, check_settings
-from xgate.cli.doctor.keys import check_certificates, check_keys, check_registration
 from xgate.cli.doctor.machine import check_libraries, check_limits
 from xgate.cli.doctor.neighbours import check_peers, check_services
 from xgate.cli.doctor.published import check_anchor, check_configuration
+from xgate.cli.doctor.registration import check_certificates, check_registration
 from xgate.cli.doctor.storage import check_database, check_disk
 from xgate.cli.doctor.times import check_time
+from xgate.cli.doctor.tokens import check_keys
 
 __all__ = ["TABLE"]
 
@@ -33,7 +34,7 @@ TABLE = (
     Check("ca", check_ca, needs=("configuration", "keys")),
     Check("ocsp", check_ocsp, needs=("ca",), seconds=30.0),
     Check("timestamping", check_timestamping, needs=("configuration",), seconds=30.0),
-    Check("keys", check_keys, needs=("settings",)),
+    Check("keys", check_keys, needs=("settings",), seconds=30.0),
     Check("certificates", check_certificates, needs=("configuration", "keys", "ca")),
     Check("registration", check_registration, needs=("configuration", "keys")),
     Check("ports", check_ports, needs=("settings",), after=("keys",)),
@@ -48,6 +49,6 @@ TABLE = (
     Check("database", check_database, needs=("settings",), seconds=30.0),
     Check("disk", check_disk, needs=("settings",)),
     Check("limits", check_limits, needs=("settings",)),
-    Check("libraries", check_libraries),
+    Check("libraries", check_libraries, after=("settings",)),
 )
 """All checks, in the order in which they are told."""

@@ -1,4 +1,4 @@
-"""Keys, certificates, and what is registered of both."""
+"""Certificates, and what is registered of a server and its clients."""
 
 from __future__ import annotations
 
@@ -11,42 +11,7 @@ from tests.cli.doctor.conftest import Patient
 from xgate.clock import SystemClock
 from xgate.ids import ClientId
 from xgate.sandbox.publication import describe_country
-from xgate.signer.store import write_store
 from xgate.testing.pki import issue, issue_auth, issue_sign
-
-
-def test_a_wrong_pin(patient: Patient) -> None:
-    (patient.folder / "pin").write_text("Secret 1234\n")
-    ran = patient.examine()
-    check, observed, fix = ran.link
-    assert (check, observed) == ("keys", "The PIN of the key store is not correct")
-    assert fix == "Put the right PIN where [keys] says: pin-file or pin-env."
-    assert ran.of("registration")[0]["because"] == "keys"
-    assert "1234" not in ran.out
-
-
-def test_no_pin(patient: Patient) -> None:
-    (patient.folder / "pin").unlink()
-    check, observed, _ = patient.examine("--only", "keys").link
-    assert check == "keys"
-    assert observed.startswith("[keys] Cannot read the PIN file ")
-
-
-def test_no_key_store(patient: Patient) -> None:
-    (patient.folder / "keys.xgate").unlink()
-    check, observed, fix = patient.examine("--only", "keys").link
-    assert check == "keys"
-    assert f"There is no key store at {patient.folder / 'keys.xgate'}" in observed
-    assert fix.startswith("Run: xgate keys import")
-
-
-def test_an_empty_key_store(patient: Patient) -> None:
-    write_store(patient.folder / "keys.xgate", patient.pin, [])
-    ran = patient.examine("--only", "keys")
-    assert [f["observed"].split(" with")[0] for f in ran.of("keys")] == [
-        "there is no key for signing",
-        "there is no key for authentication",
-    ]
 
 
 def test_a_certificate_that_has_expired(patient: Patient) -> None:

@@ -1,15 +1,13 @@
-"""Checks of this server's keys, its certificates, and what is registered of both.
+"""Checks of this server's certificates, and of what is registered of it and of its clients.
 
-The rule: keys are opened as the server opens them, and nothing is said of them but what their
-certificates say. A certificate is told by its serial number (ocsp-tls-certs 3, central-server 4).
+The rule: a certificate is told by its serial number; its dates are looked at here and nowhere
+before, so that one that has expired is called that (ocsp-tls-certs 3, central-server 4).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-
-import trio
 
 from xgate.cli.doctor.authorities import moment_of
 from xgate.cli.doctor.case import Case, serial_text
@@ -19,8 +17,6 @@ from xgate.cli.doctor.times import length_text
 from xgate.cli.show import name_text, time_text
 from xgate.errors import Fault
 from xgate.ids import ClientId
-from xgate.securityserver.key_holder import open_keys
-from xgate.securityserver.settings import SettingsError
 from xgate.signer.keyring import AuthKey, SignKey
 from xgate.signer.ocsp_cache import find_issuer
 from xgate.trust.certificate import (
@@ -30,37 +26,9 @@ from xgate.trust.certificate import (
     member_of,
 )
 
-__all__ = ["check_certificates", "check_keys", "check_registration"]
+__all__ = ["check_certificates", "check_registration"]
 
 _OPERATOR = "the operator of the central server"
-_FIXES = {
-    "pin_incorrect": "Put the right PIN where [keys] says: pin-file or pin-env.",
-    "token_not_initialized": "Run: xgate keys import, or name the right file in [keys] store.",
-}
-
-
-async def check_keys(case: Case) -> Findings:
-    """The keys can be opened, and there is one of each kind."""
-    settings = case.settings.keys
-    try:
-        case.ring = await trio.to_thread.run_sync(
-            open_keys, settings, case.folder, abandon_on_cancel=True
-        )
-    except SettingsError as error:
-        return [broken(str(error), fix="Correct [keys], or put the PIN where it says.")]
-    except Fault as fault:
-        fix = _FIXES.get(fault.code, "See the cause; xgate keys list shows what there is.")
-        return [broken(fault.text, fix=fix)]
-    signing, authentication = case.ring.signing, case.ring.authentication
-    found = [
-        broken(f"there is no key for {kind} with an active, registered certificate", fix=fix)
-        for kind, keys, fix in (
-            ("signing", signing, "Look with xgate keys list; get a certificate for one."),
-            ("authentication", authentication, "Look with xgate keys list; get a certificate."),
-        )
-        if not keys
-    ]
-    return found or [ok(f"{len(signing)} for signing, {len(authentication)} for authentication")]
 
 
 async def check_certificates(case: Case) -> Findings:
