@@ -44,7 +44,7 @@ def test_a_file_that_the_settings_name_and_is_not_there(xgate: Run, founded: Cou
     (founded.consumer.folder / "pin").unlink()
     ran = xgate("serve", "--config", founded.consumer.settings)
     assert ran.code == 2
-    assert "pin-file pin" in ran.err
+    assert "Cannot read the PIN file" in ran.err
     assert ran.err.count("\n") == 1
 
 
