@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
@@ -16,10 +20,12 @@ from xgate.keepers.globalconf import keep_globalconf
 from xgate.policy.world import World
 from xgate.serverconf.model import ServerConf
 from xgate.testing.authority import Authority
-from xgate.testing.conf import make_conf
+from xgate.testing.clock import FakeClock, TrioClock
+from xgate.testing.conf import approve, make_conf
 from xgate.testing.outside import Watch
 
 OWN = ServerConf(ServerId(ClientId("XG", "COM", "1"), "SS"))
+CLOCK = FakeClock()
 NEW = "global configuration refreshed"
 OLD = "global configuration not refreshed"
 Step = GlobalConf | Exception
@@ -28,6 +34,18 @@ Step = GlobalConf | Exception
 @pytest.fixture(scope="module")
 def confs(authority: Authority) -> list[GlobalConf]:
     return [make_conf(authority, freshness=freshness) for freshness in (600, 1200, 1800)]
+
+
+@pytest.fixture(autouse=True)
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in threads is done while the mock clock stands: it would not wait for them."""
+
+    async def run(work: Callable[[], GlobalConf], **_: object) -> GlobalConf:
+        await trio.lowlevel.checkpoint()
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(work).result()
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run)
 
 
 class Source:
@@ -52,7 +70,7 @@ async def test_a_new_configuration_takes_the_place_of_the_old(
     taken = world.value
     source = Source(confs[0], confs[1])
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_globalconf, world, source.load, 60.0, watch)
+        nursery.start_soon(keep_globalconf, world, source.load, 60.0, CLOCK, watch)
         (report,) = await watch.wait(NEW)
         nursery.cancel_scope.cancel()
     assert (report.time, report.fields) == (120, {"instance": "XG"})
@@ -67,7 +85,7 @@ async def test_one_that_has_not_changed_is_not_put_in_place_again(
     world = Cell(World(confs[0], OWN))
     source = Source(confs[0], confs[0], confs[0], confs[1], confs[1], confs[1], confs[2])
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_globalconf, world, source.load, 60.0, watch)
+        nursery.start_soon(keep_globalconf, world, source.load, 60.0, CLOCK, watch)
         reports = await watch.wait(NEW, 2)
         nursery.cancel_scope.cancel()
     assert [report.time for report in reports] == [240, 420]
@@ -85,7 +103,7 @@ async def test_a_source_that_fails_leaves_the_old_one_and_is_asked_again(
     ]
     source = Source(*failures, confs[1])
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_globalconf, world, source.load, 60.0, watch)
+        nursery.start_soon(keep_globalconf, world, source.load, 60.0, CLOCK, watch)
         failed = await watch.wait(OLD, 3)
         assert world.value.globalconf is confs[0]
         (report,) = await watch.wait(NEW)
@@ -103,9 +121,60 @@ async def test_what_another_has_changed_meanwhile_is_kept(
     world = Cell(World(confs[0], OWN))
     mine = ServerConf(ServerId(ClientId("XG", "COM", "1"), "SS"), {})
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_globalconf, world, Source(confs[1]).load, 60.0, watch)
+        nursery.start_soon(keep_globalconf, world, Source(confs[1]).load, 60.0, CLOCK, watch)
         world.set(World(confs[0], mine))
         await watch.wait(NEW)
         nursery.cancel_scope.cancel()
     assert world.value.globalconf is confs[1]
     assert world.value.serverconf is mine
+
+
+async def test_a_source_that_never_answers_is_given_up_and_asked_again(
+    confs: list[GlobalConf],
+    autojump_clock: MockClock,
+    watch: Watch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Cell(World(confs[0], OWN))
+    answer = trio.Event()
+
+    async def run(work: Callable[[], GlobalConf], **how: object) -> GlobalConf:
+        assert how["abandon_on_cancel"]
+        assert how["limiter"].total_tokens == 1  # type: ignore[attr-defined]  # no second thread
+        await answer.wait()
+        return work()
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run)
+    async with trio.open_nursery() as nursery:
+        source = Source(confs[1])
+        nursery.start_soon(keep_globalconf, world, source.load, 60.0, CLOCK, watch)
+        (failed,) = await watch.wait(OLD)
+        assert (failed.time, failed.fields) == (
+            660,
+            {"cause": "the source did not answer in 600 s"},
+        )
+        assert world.value.globalconf is confs[0]
+        answer.set()
+        await watch.wait(NEW)
+        nursery.cancel_scope.cancel()
+    assert world.value.globalconf is confs[1]
+
+
+async def test_a_partner_expires_while_the_source_is_away(
+    authority: Authority, autojump_clock: MockClock, watch: Watch
+) -> None:
+    clock = TrioClock(autojump_clock)
+    partner = approve(Authority("YY"))
+    conf = make_conf(authority, partners={"YY": partner})
+    until = clock.now() + timedelta(seconds=150)
+    expiring = msgspec.structs.replace(conf.instances["YY"], expires=until)
+    conf = GlobalConf("XG", {**conf.instances, "YY": expiring}, previous=conf)
+    world = Cell(World(conf, OWN))
+    source = Source(OSError("away"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_globalconf, world, source.load, 60.0, clock, watch)
+        (report,) = await watch.wait("global configuration warns")
+        nursery.cancel_scope.cancel()
+    assert report.time == 180
+    assert report.fields == {"text": "the configuration of partner YY has expired"}
+    assert set(world.value.globalconf.instances) == {"XG"}

@@ -117,6 +117,20 @@ async def test_https_is_verified_by_chain_name_and_time() -> None:
         assert (await fetch(url, roots=elsewhere.chain)).status == 404
 
 
+async def test_https_is_verified_as_far_as_is_asked() -> None:
+    elsewhere = make_identity("x", issuer=CA, names=[x509.DNSName("elsewhere.example")])
+    nameless = make_identity("y", issuer=CA)
+    roots = list(CA.chain)
+    async with a_server(mirror, elsewhere) as url:
+        assert (await fetch(url, roots=roots, verify="chain")).status == 404
+        with pytest.raises(TlsError, match="not trusted"):
+            await fetch(url, verify="chain")
+        assert (await fetch(url, verify="nothing")).status == 404
+    async with a_server(mirror, nameless) as url:
+        with pytest.raises(TlsError, match="it has no name"):
+            await fetch(url, roots=roots, verify="chain")
+
+
 @pytest.mark.parametrize(
     "url",
     ["ftp://a/", "http://", "a", "http://u:p@a/", "http://a/ b", "http://a/\r\nX: y", "http://ä/"],

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
+from xgate.globalconf.disk import DiskSource, read_disk
 from xgate.globalconf.file_source import find_published
+from xgate.globalconf.source import ConfSource
 from xgate.net.server import Exchange
 from xgate.sandbox.country import Country, found_country
-from xgate.securityserver.conf_source import Loader, at_mapped_host, open_loader
+from xgate.securityserver import conf_source
+from xgate.securityserver.conf_source import Loader, at_mapped_host, fetch_from, open_loader
 from xgate.securityserver.settings import GlobalconfSettings, SettingsError
 
 Serve = Callable[[Callable[[Exchange], Awaitable[None]]], Awaitable[int]]
@@ -27,8 +31,8 @@ def country(tmp_path: Path) -> Country:
     return found_country(tmp_path, NOW, kind="P-256")
 
 
-def loader(country: Country, now: datetime = NOW, **settings: str) -> Loader:
-    section = GlobalconfSettings(anchor="configuration-anchor.xml", **settings)  # type: ignore[arg-type]  # texts
+def loader(country: Country, now: datetime = NOW, **settings: Any) -> Loader:
+    section = GlobalconfSettings(anchor="configuration-anchor.xml", **settings)
     return open_loader(section, country.folder, lambda: now, {})
 
 
@@ -96,3 +100,48 @@ def test_an_anchor_that_cannot_be_used_is_named(country: Country) -> None:
 )
 def test_names_are_mapped_where_no_certificate_depends_on_them(url: str, mapped: str) -> None:
     assert at_mapped_host(url, {"cs": "10.0.0.1", "six": "::1"}) == mapped
+
+
+def test_a_source_of_another_package_gets_its_options(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[Mapping[str, Any], Path]] = []
+
+    def open_mine(options: Mapping[str, Any], folder: Path) -> ConfSource:
+        opened.append((options, folder))
+        return DiskSource(country.verification)
+
+    monkeypatch.setattr(conf_source, "find_source", {"mine": open_mine}.get)
+    source = loader(country, use="mine", directory="kept", options={"a": 1})
+    conf = source.load()
+    assert opened == [({"a": 1}, country.folder)]
+    assert read_disk(country.folder / "kept", NOW).conf.own == conf.own  # kept for a restart
+
+
+def test_a_source_that_there_is_not_is_named_with_those_there_are(country: Country) -> None:
+    with pytest.raises(SettingsError, match="use = 'ftp' is no source; known: disk, http, publi"):
+        loader(country, use="ftp")
+
+
+async def redirecting(serve: Serve, target: Callable[[str], str]) -> Callable[[], Any]:
+    """Fetches ``/start`` of a server that sends everybody on, but from ``/end``."""
+
+    async def answer(exchange: Exchange) -> None:
+        if exchange.target == "/end":
+            await exchange.respond(200, [], b"here")
+            return
+        await exchange.respond(302, [("Location", target(exchange.target))])
+
+    url = f"http://127.0.0.1:{await serve(answer)}/start"
+    fetch = fetch_from(GlobalconfSettings(), {})
+    return lambda: fetch(url)
+
+
+async def test_redirects_within_a_scheme_are_followed_but_not_for_ever(serve: Serve) -> None:
+    there = await redirecting(serve, lambda _: "end")
+    assert await trio.to_thread.run_sync(there) == (200, b"here")
+    elsewhere = await redirecting(serve, lambda _: "https://127.0.0.1/end")
+    assert (await trio.to_thread.run_sync(elsewhere))[0] == 302
+    round_and_round = await redirecting(serve, lambda path: path)
+    with pytest.raises(OSError, match="redirects too often"):
+        await trio.to_thread.run_sync(round_and_round)

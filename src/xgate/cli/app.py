@@ -55,7 +55,7 @@ nothing is broken, 1 when something is, 2 when the settings cannot be used.""",
 
 Exit code 0 when it is known, 1 when it is not, 2 when a file that is named cannot be used.""",
     "keys": "Bring keys into the key store, and list them.",
-    "globalconf": "Verify a published global configuration.",
+    "globalconf": "Download, show, compare and verify global configurations.",
 }
 
 app = App(

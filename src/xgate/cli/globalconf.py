@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 from cyclopts import App
 
+from xgate.cli.globalconf_fetch import fetch
+from xgate.cli.globalconf_kept import diff, show
 from xgate.cli.output import (
     Unusable,
     path_text,
@@ -32,7 +34,12 @@ __all__ = ["globalconf", "verify"]
 
 _MOST_ANCHOR = 1024 * 1024
 
-globalconf = App(name="globalconf", help="Verify a published global configuration.")
+globalconf = App(
+    name="globalconf", help="Download, show, compare and verify global configurations."
+)
+globalconf.command(fetch)
+globalconf.command(show)
+globalconf.command(diff)
 
 
 class _Counts(msgspec.Struct, frozen=True):

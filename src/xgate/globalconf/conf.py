@@ -58,7 +58,7 @@ class Instance(msgspec.Struct, frozen=True):
 class GlobalConf:
     """Every known instance, one of them our own.
 
-    :param warnings: what was passed over while reading; what indexing adds follows it.
+    :param warnings: what was passed over while reading (``noted``); what indexing adds follows it.
     :param previous: an older value, whose tables are shared where the parameters are the same.
     """
 
@@ -72,6 +72,7 @@ class GlobalConf:
     ) -> None:
         self.own: Final = own
         self.instances: Final = MappingProxyType(dict(instances))
+        self.noted: Final = tuple(warnings)
         self._own = self.instances.get(own, Instance(own))
         self._index = {
             name: _index_of(name, instance.shared, previous)
@@ -119,7 +120,9 @@ class GlobalConf:
         }
         if len(kept) == len(self.instances):
             return self
-        return GlobalConf(self.own, kept, previous=self)
+        gone = [name for name in self.instances if name not in kept]
+        expired = [f"the configuration of partner {name} has expired" for name in gone]
+        return GlobalConf(self.own, kept, warnings=(*self.noted, *expired), previous=self)
 
     @property
     def version(self) -> int:

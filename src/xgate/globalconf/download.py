@@ -2,9 +2,10 @@
 
 The rule: locations are tried in order until one gives everything: a directory whose signature holds
 under that location's own certificates, and all parts of the anchor's instance with the right
-digests. A part of another instance is never taken, nor is a directory that expires before the one
-in use, which somebody may have kept to play it again (globalconf 2.3, 2.4, 3.3, 11.7, 11.16,
-11.22). The newest published version is looked for at every fetch (11.8).
+digests; of a federation partner the shared parameters alone, and no other part is even fetched. A
+part of another instance is never taken, nor is a directory that expires before the one in use,
+which somebody may have kept to play it again (globalconf 2.3, 2.4, 3.3, 11.7, 11.16, 11.22). The
+newest published version is looked for at every fetch (11.8).
 """
 
 from __future__ import annotations
@@ -92,10 +93,12 @@ def download(
     known: LoadedConf | None = None,
     weak: bool = False,
     older: bool = False,
+    partner: bool = False,
 ) -> tuple[LoadedConf, Location]:
     """The first whole configuration, and the location that gave it.
 
     :param known: an earlier one, whose files are not fetched again while they are the same.
+    :param partner: the anchor is a federation partner's: take its shared parameters only.
     :param older: take one that expires before the known one, as after a restored backup or a
         shorter validity; otherwise that is refused until the known one has expired.
     :raises Fault: the most telling reason, that is the first that is not a failed connection.
@@ -107,7 +110,8 @@ def download(
             directory = read_directory(body, location.certificates, now, weak=weak)
             if not older:
                 _check_not_older(directory, anchor.instance, known)
-            return _fetch_parts(anchor, fetch, directory, location, known), location
+            wanted = _parts_of(directory, anchor.instance, partner=partner)
+            return _fetch_parts(anchor, fetch, directory, wanted, location, known), location
         except Fault as fault:
             refusals.append(fault)
     telling = [fault for fault in refusals if fault.code != CONNECTION_FAILURE]
@@ -131,12 +135,12 @@ def _fetch_parts(
     anchor: Anchor,
     fetch: Fetch,
     directory: Directory,
+    wanted: Sequence[DirectoryPart],
     location: Location,
     known: LoadedConf | None,
 ) -> LoadedConf:
     parts = [
-        _fetch_part(fetch, location.url, anchor.instance, directory, part, known)
-        for part in _parts_of(directory, anchor.instance)
+        _fetch_part(fetch, location.url, anchor.instance, directory, part, known) for part in wanted
     ]
     return assemble(anchor.instance, parts, previous=known)
 
@@ -163,10 +167,11 @@ def fetch_directory(fetch: Fetch, url: str) -> bytes:
     raise Fault("global_conf_get_version_failed", f"{url} publishes no version known here")
 
 
-def _parts_of(directory: Directory, instance: str) -> list[DirectoryPart]:
+def _parts_of(directory: Directory, instance: str, *, partner: bool) -> list[DirectoryPart]:
     """The parts of this instance: a directory that has no shared parameters of it is not its."""
     parts = [part for part in directory.parts if part.instance == instance]
-    if not any(part.identifier == SHARED_PARAMETERS for part in parts):
+    shared = [part for part in parts if part.identifier == SHARED_PARAMETERS]
+    if not shared:
         raise Fault(
             "global_conf_part_invalid_instance_identifier",
             f"The directory holds no shared parameters of instance {instance}",
@@ -175,7 +180,7 @@ def _parts_of(directory: Directory, instance: str) -> list[DirectoryPart]:
         raise Fault(
             "global_conf_parsing_downloaded_conf_directory_failure", "There are too many parts"
         )
-    return parts
+    return shared if partner else parts
 
 
 def _fetch_part(

@@ -8,6 +8,7 @@ and never out of the tree.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,8 +30,15 @@ _DIGITS = re.compile("[0-9]{1,4}")
 class TreeSource(HttpSource):
     """A ``ConfSource`` over a published tree."""
 
-    def __init__(self, anchor: Anchor, root: Path, *, known: LoadedConf | None = None) -> None:
-        super().__init__(anchor, published_tree(root), known=known)
+    def __init__(
+        self,
+        anchor: Anchor,
+        root: Path,
+        *,
+        known: LoadedConf | None = None,
+        allowed: Iterable[str] = (),
+    ) -> None:
+        super().__init__(anchor, published_tree(root), known=known, allowed=allowed)
 
 
 def published_tree(root: Path) -> Fetch:

@@ -20,7 +20,15 @@ from xgate.globalconf.directory import OLDEST_VERSION
 from xgate.globalconf.private import PrivateParameters, read_private
 from xgate.globalconf.shared import SharedParameters, read_shared
 
-__all__ = ["PRIVATE_FILE", "SHARED_FILE", "ConfSource", "LoadedConf", "StoredPart", "assemble"]
+__all__ = [
+    "PRIVATE_FILE",
+    "SHARED_FILE",
+    "ConfSource",
+    "LoadedConf",
+    "StoredPart",
+    "assemble",
+    "with_partners",
+]
 
 PRIVATE_FILE = "private-params.xml"
 SHARED_FILE = "shared-params.xml"
@@ -119,6 +127,35 @@ def assemble(
     before = None if previous is None else previous.conf
     conf = GlobalConf(own, instances, warnings=noted, previous=before)
     return LoadedConf(conf, tuple(taken.values()))
+
+
+def with_partners(
+    own: LoadedConf,
+    partners: Sequence[LoadedConf],
+    previous: LoadedConf | None = None,
+    noted: Sequence[str] = (),
+) -> LoadedConf:
+    """Our own configuration with those of federation partners beside it.
+
+    :param partners: each with one instance, its own. :param noted: what went wrong with others.
+    :param previous: an older value, given back when it says the same.
+    """
+    parts = (*own.parts, *(part for partner in partners for part in partner.parts))
+    warnings = (*own.conf.noted, *(text for p in partners for text in p.conf.noted), *noted)
+    before = None if previous is None else previous.conf
+    if (
+        previous is not None
+        and before is not None
+        and before.own == own.conf.own
+        and previous.parts == parts
+        and before.noted == warnings
+    ):
+        return previous
+    instances = dict(own.conf.instances)
+    for partner in partners:
+        instances[partner.conf.own] = partner.conf.instances[partner.conf.own]
+    conf = GlobalConf(own.conf.own, instances, warnings=warnings, previous=before)
+    return LoadedConf(conf, parts)
 
 
 def _read_part(

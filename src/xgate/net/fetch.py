@@ -12,6 +12,7 @@ import warnings
 from collections.abc import AsyncIterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -27,7 +28,10 @@ from xgate.net.errors import ClosedError, TimedOutError, TlsError
 from xgate.net.http import HeaderList
 from xgate.net.stream import Octets
 
-__all__ = ["Response", "fetch"]
+__all__ = ["Response", "Verify", "fetch"]
+
+Verify = Literal["name", "chain", "nothing"]
+"""How much of an HTTPS server's certificate is verified."""
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -49,6 +53,7 @@ async def fetch(
     connect_timeout: float | None = None,
     max_bytes: int = 10 << 20,
     roots: Sequence[bytes] | None = None,
+    verify: Verify = "name",
     clock: Clock | None = None,
 ) -> Response:
     """Make one call and return its answer, whatever its status.
@@ -59,6 +64,8 @@ async def fetch(
     :param max_bytes: most octets of an answer's body.
     :param roots: DER certificates to trust for HTTPS; the system's if None. A server whose own
         certificate is among them is trusted whatever else that says.
+    :param verify: what an HTTPS server's certificate is held against: roots and ``name``, roots
+        alone (``chain``), or ``nothing``: for what is proven otherwise.
     :param clock: for the certificates' validity.
     :raises ValueError: not such a URL. :raises NetError: by its kind what failed: ``ConnectError``,
         ``TlsError``, ``TimedOutError``, ``HttpError``, ``ClosedError``, ``TooBigError``.
@@ -66,7 +73,7 @@ async def fetch(
     parts = _read_url(url)
     with trio.move_on_after(timeout):
         patience = timeout if connect_timeout is None else connect_timeout
-        connection = await _open(parts, patience, roots, clock or SystemClock())
+        connection = await _open(parts, patience, roots, verify, clock or SystemClock())
         try:
             with suppress(ClosedError):  # it takes no more, and may have answered why
                 await connection.request(method, _target(parts), [*headers, *_CLOSE], body)
@@ -95,14 +102,20 @@ def _target(parts: SplitResult) -> str:
 
 
 async def _open(
-    parts: SplitResult, timeout: float, roots: Sequence[bytes] | None, clock: Clock
+    parts: SplitResult,
+    timeout: float,
+    roots: Sequence[bytes] | None,
+    verify: Verify,
+    clock: Clock,
 ) -> ClientConnection:
     host = parts.hostname or ""
     if parts.scheme == "http":
         return await connect(host, parts.port or 80, timeout=timeout)
     connection = await connect(host, parts.port or 443, tls=service_context(), timeout=timeout)
     try:
-        _check_server(connection.stream.peer_chain, host, roots, clock)
+        if verify != "nothing":
+            name = host if verify == "name" else None
+            _check_server(connection.stream.peer_chain, name, roots, clock)
     except BaseException:
         await connection.aclose()
         raise
@@ -117,9 +130,12 @@ async def _read_body(connection: ClientConnection, limit: int) -> bytes:
 
 
 def _check_server(
-    chain: Sequence[bytes], host: str, roots: Sequence[bytes] | None, clock: Clock
+    chain: Sequence[bytes], host: str | None, roots: Sequence[bytes] | None, clock: Clock
 ) -> None:
-    """Verify a web server's certificate for its name. :raises TlsError: it does not hold."""
+    """Verify a web server's certificate for its name; None: for any name that it has.
+
+    :raises TlsError: it does not hold.
+    """
     if roots is not None and chain and chain[0] in roots:
         return
     try:
@@ -129,11 +145,23 @@ def _check_server(
             verification.PolicyBuilder()
             .store(verification.Store(trusted))
             .time(clock.now())
-            .build_server_verifier(_subject(host))
+            .build_server_verifier(_subject(host) if host is not None else _a_name_of(leaf))
         )
         verifier.verify(leaf, others)
     except (verification.VerificationError, ValueError) as error:
-        raise TlsError(f"the certificate of {host} is not trusted: {error}") from None
+        whose = host or "the server"
+        raise TlsError(f"the certificate of {whose} is not trusted: {error}") from None
+
+
+def _a_name_of(leaf: x509.Certificate) -> x509.DNSName | x509.IPAddress:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        raise ValueError("it has no name") from None
+    for name in names:
+        if isinstance(name, x509.DNSName | x509.IPAddress):
+            return name
+    raise ValueError("it has no name")
 
 
 def _subject(host: str) -> x509.DNSName | x509.IPAddress:

@@ -11,25 +11,30 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import trio
 
 from xgate.errors import Fault
-from xgate.globalconf.anchor import read_anchor
+from xgate.globalconf.anchor import Anchor, read_anchor
+from xgate.globalconf.choose import SHIPPED, find_source, known_sources
 from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.disk import DiskSource, read_disk, write_disk
+from xgate.globalconf.download import Fetch
 from xgate.globalconf.elements import DOCUMENT_LIMIT
 from xgate.globalconf.file_source import TreeSource
 from xgate.globalconf.http_source import HttpSource
 from xgate.globalconf.source import ConfSource, LoadedConf
 from xgate.net.errors import NetError
-from xgate.net.fetch import fetch
-from xgate.securityserver.settings import GlobalconfSettings, SettingsError
+from xgate.net.fetch import Response, Verify, fetch
+from xgate.securityserver.conf_settings import GlobalconfSettings
+from xgate.securityserver.section import SettingsError
+from xgate.wire.fields import find_header
 
-__all__ = ["Loader", "at_mapped_host", "open_loader"]
+__all__ = ["Loader", "at_mapped_host", "fetch_from", "open_loader"]
 
-_TIMEOUT = 30.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 6
 
 
 class Loader:
@@ -93,28 +98,48 @@ def open_loader(
 ) -> Loader:
     """The loader that the settings describe.
 
-    :raises SettingsError: the anchor cannot be used.
+    :raises SettingsError: they name no source that there is, or the anchor cannot be used.
+    :raises Fault: another package's source cannot be opened.
     """
     directory = folder / settings.directory
     if settings.use == "disk":
         return Loader(DiskSource(directory), now)
-    path = folder / settings.anchor
-    try:
-        anchor = read_anchor(path.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"the anchor {path}: {error.strerror}") from None
-    except Fault as fault:
-        raise SettingsError(f"the anchor {path}: {fault.text}") from None
+    if settings.use not in SHIPPED:
+        return Loader(_open_other(settings, folder), now, directory, _known(directory, now()))
+    anchor = _read_anchor(folder / settings.anchor)
     if settings.use == "published":
-        return Loader(TreeSource(anchor, directory), now)
+        return Loader(TreeSource(anchor, directory, allowed=settings.allowed_federations), now)
     kept = _known(directory, now())
     source = HttpSource(
         anchor,
-        lambda url: trio.from_thread.run(_fetch, at_mapped_host(url, hosts)),
+        fetch_from(settings, hosts),
         known=kept,
         spread=lambda places: tuple(random.sample(places, len(places))),
+        older=settings.accept_older,
+        allowed=settings.allowed_federations,
     )
     return Loader(source, now, directory, kept)
+
+
+def fetch_from(settings: GlobalconfSettings, hosts: Mapping[str, str]) -> Fetch:
+    """Fetches URLs on the event loop, for a thread of it; redirects within a scheme are followed.
+
+    :param hosts: names and the addresses to use for them.
+    """
+
+    def fetch(url: str) -> tuple[int, bytes]:
+        for _ in range(_MOST_REDIRECTS):
+            answer = trio.from_thread.run(_fetch, at_mapped_host(url, hosts), settings)
+            target = find_header(answer.headers, "location")
+            if answer.status not in _REDIRECTS or target is None:
+                return answer.status, answer.body
+            following = urljoin(url, target)
+            if urlsplit(following).scheme != urlsplit(url).scheme:
+                return answer.status, b""
+            url = following
+        raise OSError("it redirects too often")
+
+    return fetch
 
 
 def at_mapped_host(url: str, hosts: Mapping[str, str]) -> str:
@@ -128,6 +153,23 @@ def at_mapped_host(url: str, hosts: Mapping[str, str]) -> str:
     return urlunsplit(parts._replace(netloc=name + port))
 
 
+def _read_anchor(path: Path) -> Anchor:
+    try:
+        return read_anchor(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"the anchor {path}: {error.strerror}") from None
+    except Fault as fault:
+        raise SettingsError(f"the anchor {path}: {fault.text}") from None
+
+
+def _open_other(settings: GlobalconfSettings, folder: Path) -> ConfSource:
+    open_source = find_source(settings.use)
+    if open_source is None:
+        known = ", ".join(known_sources())
+        raise SettingsError(f"[globalconf] use = '{settings.use}' is no source; known: {known}")
+    return open_source(settings.options, folder)
+
+
 def _known(directory: Path, now: datetime) -> LoadedConf | None:
     try:
         return read_disk(directory, now)
@@ -135,9 +177,15 @@ def _known(directory: Path, now: datetime) -> LoadedConf | None:
         return None  # nothing was kept yet, or nothing usable: the source decides
 
 
-async def _fetch(url: str) -> tuple[int, bytes]:
+async def _fetch(url: str, settings: GlobalconfSettings) -> Response:
+    verify: Verify = "name" if settings.hostname_verification else "chain"
     try:
-        answer = await fetch(url, timeout=_TIMEOUT, max_bytes=DOCUMENT_LIMIT + 1)
+        return await fetch(
+            url,
+            timeout=settings.connect_seconds + settings.answer_seconds,
+            connect_timeout=settings.connect_seconds,
+            max_bytes=DOCUMENT_LIMIT + 1,
+            verify=verify if settings.tls_verification else "nothing",
+        )
     except (NetError, ValueError) as error:
         raise OSError(str(error)) from error
-    return answer.status, answer.body

@@ -173,7 +173,12 @@ def _start_keepers(
 ) -> None:
     settings, journal, world = server.settings, server.journal, server.world
     keepers.start_soon(
-        keep_globalconf, world, loader.load, settings.globalconf.refresh_seconds, journal.event
+        keep_globalconf,
+        world,
+        loader.load,
+        settings.globalconf.refresh_seconds,
+        server.clock,
+        journal.event,
     )
     keepers.start_soon(server.vouching.keep)
     keepers.start_soon(stamping.keep)
