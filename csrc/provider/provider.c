@@ -3,7 +3,7 @@
 
 enum { REASON = 1 };
 
-static const OSSL_ITEM REASONS[] = {{REASON, (void *)"xgate signer"}, {0, NULL}};
+static const OSSL_ITEM REASONS[] = {{REASON, (void *)"the signer gave no signature"}, {0, NULL}};
 
 static void vset(const xgp_provider *provider, const char *format, ...) {
     va_list arguments;
