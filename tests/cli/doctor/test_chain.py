@@ -105,6 +105,7 @@ async def test_all_together_have_a_time_too(case: Case, autojump_clock: MockCloc
     ("error", "said"),
     [
         (Fault("io_error", "no room"), "no room"),
+        (PermissionError(13, "Permission denied", "/etc/pin"), "/etc/pin: Permission denied"),
         (ValueError("what?"), "the check itself failed: ValueError: what?"),
     ],
 )

@@ -16,7 +16,7 @@ from tests.cli.doctor.conftest import Patient
 from xgate.clock import SystemClock
 from xgate.messagelog.postgres import PostgresStore
 from xgate.messagelog.postgres_tables import SCHEMA
-from xgate.messagelog.record import Record
+from xgate.messagelog.record import Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.securityserver.stamping import OUTAGE_FILE
 from xgate.testing.postgres import Cluster
@@ -120,6 +120,51 @@ def test_timestamping_that_fails_for_long(patient: Patient, hours: int, state: s
     assert found["observed"].startswith("timestamping has failed for ")
     assert "and may for 4 h" in found["observed"]
     assert ("messages are refused" in found["observed"]) == (state == "broken")
+
+
+def test_a_key_that_archives_need(patient: Patient) -> None:
+    patient.add('\n[messagelog.archive]\ndirectory = "archives"\n')
+    patient.add('\n[messagelog.archive.encryption]\nsigning-key = "server.pgp"\n')
+    check, observed, fix = patient.examine("--only", "database").link
+    assert (check, observed) == ("database", f"{patient.folder / 'server.pgp'} is not there")
+    assert fix.endswith("or correct signing-key in [messagelog.archive.encryption].")
+    assert not (patient.folder / "archives").exists()
+
+
+def test_a_secret_that_a_bucket_needs(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
+    patient.add('\n[messagelog.archive]\ndirectory = "archives"\n')
+    patient.add('\n[messagelog.archive.bucket]\nendpoint = "http://127.0.0.9"\nbucket = "b"\n')
+    (found,) = patient.examine("--only", "database").of("database")
+    assert found["state"] == "warning"
+    assert found["observed"].startswith("the environment variable AWS_SECRET_ACCESS_KEY is not")
+
+
+def make_archive(patient: Patient, *, age: timedelta) -> None:
+    """An archive of that age, and a record that could be in the next one."""
+    log_one(patient, SystemClock().now())
+    with closing(SqliteStore(patient.folder / "messagelog.sqlite")) as store:
+        waiting = store.unstamped(10)
+        store.stamp({number: Stamp(b"token") for number, _ in waiting}, {})
+    patient.add('\n[messagelog.archive]\ndirectory = "archives"\n')
+    archive = patient.folder / "archives" / "mlog.zip"
+    archive.parent.mkdir()
+    archive.touch()
+    made = (SystemClock().now() - age).timestamp()
+    os.utime(archive, (made, made))
+
+
+@pytest.mark.parametrize(("hours", "state"), [(7, "ok"), (13, "warning")])
+def test_archives_that_are_not_made_any_more(patient: Patient, hours: int, state: str) -> None:
+    make_archive(patient, age=timedelta(hours=hours))
+    (found,) = patient.examine("--only", "database").of("database")
+    assert found["state"] == state
+    if state == "warning":
+        assert found["observed"] == (
+            "records wait to be archived, and the last archive is 13 h old"
+        )
+        assert found["expected"] == "one in 12 h"
 
 
 def test_a_disk_that_is_full(patient: Patient) -> None:

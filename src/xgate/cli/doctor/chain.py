@@ -106,6 +106,9 @@ class _Run:
                 found = await check.run(self._case)
             except Fault as fault:
                 found = [broken(fault.text, fix=f"See the cause; its code is {fault.code}.")]
+            except OSError as error:
+                what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+                found = [broken(what, fix="Run this as the user that the server runs as.")]
             except Exception as error:  # noqa: BLE001  a check that fails ends no other
                 what = f"the check itself failed: {type(error).__name__}: {error}"
                 found = [broken(what, fix="Tell the makers of xgate.")]

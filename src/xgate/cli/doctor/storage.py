@@ -57,6 +57,7 @@ def _look_into(case: Case) -> list[Finding]:
                 *_replica(case),
                 *_waiting(case, store, waiting[0][0] if waiting else None),
                 *_outage(case),
+                *_archive_means(case),
                 *_archives(case, store),
             ]
         finally:
@@ -133,6 +134,30 @@ def _outage(case: Case) -> Iterable[Finding]:
         yield broken(f"{what}: messages are refused ({fault.code})", fix=_STAMPING)
     else:
         yield warning(what, fix=_STAMPING)
+
+
+def _archive_means(case: Case) -> Iterable[Finding]:
+    """Whether all that archiving needs is there; a server that misses it does not start."""
+    settings = case.settings.messagelog.archive
+    if not settings.directory:
+        return
+    openpgp, bucket = settings.encryption, settings.bucket
+    for key, name in (
+        ("signing-key", openpgp.signing_key),
+        ("password-file", openpgp.password_file),
+        ("keyring", openpgp.keyring),
+        ("member-keys", openpgp.member_keys),
+    ):
+        if name and not (case.folder / name).is_file():
+            what = f"{path_text(case.folder / name)} is not there"
+            fix = f"Put it there, or correct {key} in [messagelog.archive.encryption]."
+            yield broken(what, fix=fix)
+    if bucket.endpoint:
+        for name in (bucket.key_id_env, bucket.secret_env):
+            if not os.environ.get(name):
+                what = f"the environment variable {name} is not set, here at least"
+                fix = f"Set {name} for the server; [messagelog.archive.bucket] names it."
+                yield warning(what, fix=fix)
 
 
 def _archives(case: Case, store: LogStore) -> Iterable[Finding]:

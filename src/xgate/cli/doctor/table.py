@@ -10,6 +10,7 @@ from xgate.cli.doctor.authorities import check_ca, check_ocsp, check_timestampin
 from xgate.cli.doctor.chain import Check
 from xgate.cli.doctor.doors import check_ports
 from xgate.cli.doctor.files import check_files, check_settings
+from xgate.cli.doctor.front import check_tls
 from xgate.cli.doctor.machine import check_libraries, check_limits
 from xgate.cli.doctor.neighbours import check_peers, check_services
 from xgate.cli.doctor.published import check_anchor, check_configuration
@@ -36,6 +37,7 @@ TABLE = (
     Check("timestamping", check_timestamping, needs=("configuration",), seconds=30.0),
     Check("keys", check_keys, needs=("settings",), seconds=30.0),
     Check("certificates", check_certificates, needs=("configuration", "keys", "ca")),
+    Check("tls", check_tls, needs=("settings",)),
     Check("registration", check_registration, needs=("configuration", "keys")),
     Check("ports", check_ports, needs=("settings",), after=("keys",)),
     Check(
