@@ -30,9 +30,12 @@ def test_a_pair_that_is_well_and_then_loses_its_provider(tmp_path: Path) -> None
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
         try:
             assert demo.stdout is not None
+            told = []
             for line in demo.stdout:
+                told.append(line.strip())
                 if line.startswith("Stop with"):
                     break
+            assert f"xgate doctor --config {folder / 'consumer' / 'xgate.toml'}" in told
             for place in ("consumer", "provider"):
                 code, report = examine(folder / place / "xgate.toml", "--services")
                 assert (code, report["first_broken"]) == (0, None), report["verdict"]

@@ -48,9 +48,12 @@ containers can be verified.""",
     "log": "Look into the message log, export evidence, and prove what is stored.",
     "doctor": """Walk all that a security server hangs on, and name the first broken link.
 
-Anchor, configuration, time, CA, OCSP, timestamping, keys, certificates, registration, ports, peers,
-database, disk: each is tried as the server would do it, also beside one that runs. Exit code 0 when
-nothing is broken, 1 when something is, 2 when the settings cannot be used.""",
+Settings, files, anchor, configuration, time, ca, ocsp, timestamping, keys, certificates, tls,
+registration, ports, peers, services, database, disk, limits, libraries: each is tried as the server
+would do it, also beside one that runs, and nothing is changed. Each approved timestamping service
+is asked for one real timestamp, and each signing key makes a signature about nothing. Exit code 0
+when nothing is broken (warnings allowed), 1 when something is, 2 when the settings cannot be
+used.""",
     "explain": """Explain a fault code, or find what happened to an exchange.
 
 Exit code 0 when it is known, 1 when it is not, 2 when a file that is named cannot be used.""",

@@ -272,5 +272,6 @@ def _tell_what_to_try(country: Country, tell: Tell) -> None:
     echo = url.replace("/people/1", "/echo")
     tell(f"   curl -i -H 'X-Road-Client: {CONSUMER.url}' --data hello {echo}")
     tell(f"   xgate verify {country.folder}/evidence --globalconf {country.verification}")
+    tell(f"   xgate doctor --config {country.consumer.settings}")
     tell(f"   tail -f {country.consumer.folder}/server.log {country.provider.folder}/server.log")
     tell("Stop with Ctrl-C.")

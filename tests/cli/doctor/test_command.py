@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import pytest
 from tests.cli.doctor.conftest import Patient
 
 from xgate.cli.doctor.table import TABLE
+from xgate.globalconf.anchor import Anchor, AnchorSource, read_anchor
+from xgate.globalconf.generate import write_anchor
 
 Run = Callable[..., Any]
 
@@ -80,3 +84,21 @@ def test_whoever_waits_at_a_terminal_for_an_object_sees_it_coming(
     ran = patient.told("--json", "--only", "keys", "--only", "disk")
     assert ran.err == "xgate: keys: ok\nxgate: disk: ok\n"
     assert json.loads(ran.out)["ok"] is True
+
+
+def test_there_is_an_end_even_if_nobody_answers(patient: Patient) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.9", 0))
+        silent.listen()
+        anchor = read_anchor(patient.anchor.read_bytes())
+        url = f"http://127.0.0.9:{silent.getsockname()[1]}/internalconf"
+        source = AnchorSource(url, anchor.sources[0].certificates)
+        patient.anchor.write_bytes(write_anchor(Anchor("XG", (source,))))
+        patient.forget_configuration()
+        began = time.monotonic()
+        ran = patient.examine("--timeout", 2)
+    assert time.monotonic() - began < 10
+    check, observed, fix = ran.link
+    assert (check, fix) == ("configuration", "Run it alone: --only configuration.")
+    assert observed.startswith("not done in time")
+    assert ran.states("disk") == {"ok"}

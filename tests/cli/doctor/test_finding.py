@@ -33,6 +33,11 @@ def test_the_first_broken_link_is_told_with_its_value_and_its_mend() -> None:
     )
 
 
+def test_a_cause_that_is_a_sentence_ends_once() -> None:
+    found = [named(broken("It is not approved.", fix="Ask."), "ca")]
+    assert sentence_of(found) == "The first broken link is ca: It is not approved. Ask."
+
+
 @pytest.mark.parametrize(
     ("findings", "said"),
     [

@@ -73,7 +73,7 @@ def sentence_of(findings: Sequence[Finding]) -> str:
     link = first_broken(findings)
     if link is not None:
         name = f"{link.check} ({link.about})" if link.about else link.check
-        return f"The first broken link is {name}: {link.observed}. {link.fix}"
+        return f"The first broken link is {name}: {link.observed.rstrip('.')}. {link.fix}"
     warnings = sum(finding.state == "warning" for finding in findings)
     if warnings:
         return f"Nothing is broken; {warnings} {'warning' if warnings == 1 else 'warnings'}."
