@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from xgate.cli import main
+from xgate.clock import SystemClock
 from xgate.globalconf.anchor import read_anchor
 from xgate.globalconf.disk import write_disk
 from xgate.globalconf.file_source import TreeSource
@@ -28,7 +34,10 @@ from xgate.globalconf.source import SHARED_FILE, StoredPart, assemble
 from xgate.ids import ClientId
 from xgate.messagelog.record import Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
+from xgate.sandbox.background import Running, run_in_background
+from xgate.sandbox.country import found_country
 from xgate.testing.authority import NOW, Authority
+from xgate.testing.pki import Credential
 from xgate.trust.asic import Container, write_container
 from xgate.trust.hashchain import build_chain
 from xgate.trust.seal import seal_of
@@ -200,3 +209,81 @@ def logged(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Lo
         }
         store.stamp({number: Stamp(token or b"") for number, token in tokens.items()}, stamped)
     return Logged(path, *numbers)
+
+
+class Town:
+    """A country at work, and a copy of its consumer's folder with one key more and one less."""
+
+    def __init__(self, running: Running, folder: Path, run: Callable[..., Ran]) -> None:
+        self.running = running
+        self.country = running.country
+        self.folder = folder / "consumer"
+        self.config = self.folder / "xgate.toml"
+        self._run = run
+        shutil.copytree(running.country.consumer.folder, self.folder)
+        shutil.copy(running.country.folder / "configuration-anchor.xml", folder)
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "keys.xgate"
+
+    def keys(self, *arguments: object) -> Ran:
+        """Run ``xgate keys`` with this server's settings."""
+        command, *others = arguments
+        return self._run("keys", command, *others, "--config", self.config)
+
+    def told(self, *arguments: object) -> Any:
+        """Run it for a script; it must go well."""
+        ran = self.keys(*arguments, "--json")
+        assert ran.code == 0, ran
+        return json.loads(ran.out)
+
+    def make_key(self, kind: str = "ecdsa") -> str:
+        """A new key's id."""
+        return str(self.told("generate", "--kind", kind)["id"])
+
+    def request(self, key: str, *options: object) -> Path:
+        """A request of this key, in a file."""
+        path = self.folder / f"{key}.csr"
+        ran = self.keys("csr", key, "--out", path, *options)
+        assert ran.code == 0, ran
+        return path
+
+    def certify(self, request: Path, usage: str, ca: Credential | None = None) -> Path:
+        """The certificate that the country's CA, or another, makes of a request (OpenSSL does)."""
+        ca = ca or self.country.ca
+        signer, key = self.folder / "ca.pem", self.folder / "ca.key"
+        signer.write_bytes(x509.load_der_x509_certificate(ca.certificate.der).public_bytes(PEM))
+        key.write_bytes(ca.key.private_bytes(PEM, PrivateFormat.PKCS8, NoEncryption()))
+        extensions = self.folder / "ext"
+        extensions.write_text(f"keyUsage=critical,{usage}\n")
+        made = request.with_suffix(".crt")
+        files = ["-in", request, "-CA", signer, "-CAkey", key, "-extfile", extensions]
+        openssl("x509", "-req", *files, "-days", "365", "-out", made)
+        return made
+
+
+PEM = Encoding.PEM
+
+
+def openssl(*arguments: object) -> str:
+    """Run it; it must go well. :returns: what it says, errors too."""
+    command = ["openssl", *map(str, arguments)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout + ran.stderr
+
+
+@pytest.fixture(scope="session")
+def at_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("country")
+    country = found_country(folder, SystemClock().now(), kind="P-256")
+    with run_in_background(country, SystemClock()) as running:
+        yield running
+
+
+@pytest.fixture
+def town(at_work: Running, tmp_path: Path, xgate: Callable[..., Ran]) -> Iterator[Town]:
+    yield Town(at_work, tmp_path, xgate)
+    at_work.authority.away.clear()
+    at_work.authority.revoked.clear()

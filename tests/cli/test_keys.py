@@ -146,8 +146,9 @@ def test_listing_asks_for_no_pin(xgate: Run, small: Path, authority: Authority) 
     ran = xgate("keys", "list", "--store", small)
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
-    assert lines[0] == "A1  SIGNING  -"
-    assert lines[1] == "  certificate  of XG/COM/777: registered, active"
+    assert lines[0] == "token 0  softToken-0, not logged in"
+    assert lines[1] == "A1  SIGNING  -"
+    assert lines[2] == "  certificate  of XG/COM/777: registered, active"
     assert f"               sha256 {authority.ca.certificate.sha256.hex()}" in lines
     assert "  certificate  of XG/COM/778: saved, not active" in lines
     assert any(line.startswith("  problem      ") for line in lines)

@@ -9,6 +9,7 @@ imported when the command is run, so that the others cost nothing.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -57,7 +58,7 @@ used.""",
     "explain": """Explain a fault code, or find what happened to an exchange.
 
 Exit code 0 when it is known, 1 when it is not, 2 when a file that is named cannot be used.""",
-    "keys": "Bring keys into the key store, and list them.",
+    "keys": "Tokens, keys and certificates: make, request, import, use, delete.",
     "globalconf": "Download, show, compare and verify global configurations.",
 }
 
@@ -74,6 +75,9 @@ for _name, _help in _COMMANDS.items():
     app.command(f"xgate.cli.{_name}:{_name}", name=_name, help=_help)
 
 
+_SECRET = re.compile(r"(--[\w-]*pin[\w-]*)=.*", re.DOTALL | re.IGNORECASE)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code.
 
@@ -85,7 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = app(arguments, exit_on_error=False, print_error=False)
-    except (CycloptsError, Unusable) as error:
+    except CycloptsError as error:
+        # There is no option that takes a PIN; who tries one must not read it in a log.
+        print_error(_SECRET.sub(r"\1=...", str(error)))
+        return 2
+    except Unusable as error:
         print_error(str(error))
         return 2
     except Fault as fault:

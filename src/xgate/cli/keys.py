@@ -1,105 +1,103 @@
-"""``xgate keys``: bring keys into the key store, and see what is there.
+"""``xgate keys``: tokens, keys and certificates, from the making of a key to its end.
 
-The rule: a key store is written under the PIN that opened what went into it, never over another one
-unless told to, and listing it asks for nothing secret.
+The rule: listing asks for nothing secret. A key store is never written over unless that is said.
+What changes here takes effect in a running server within seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 from cyclopts import App
 
-from xgate.cli.output import (
-    Unusable,
-    path_text,
-    print_json,
-    print_line,
-    print_rows,
-    read_pin,
-)
-from xgate.cli.show import ShownCertificate, show_certificate, time_text
+from xgate.cli.keys_certificate import activate, disable, import_certificate
+from xgate.cli.keys_delete import delete
+from xgate.cli.keys_place import KeyPlace, PinFrom, WhichKeys, ask_pin, open_place
+from xgate.cli.keys_request import csr
+from xgate.cli.keys_shown import OcspStatus, show_keys, token_row
+from xgate.cli.keys_token import generate, login, logout, pin
+from xgate.cli.output import Unusable, path_text, read_file
+from xgate.clock import SystemClock
 from xgate.errors import Fault
 from xgate.signer.keyconf import ImportedKey, read_token_folder
-from xgate.signer.store import KeyEntry, StoredCertificate, read_store, write_store
+from xgate.signer.ocsp_cache import fresh_until
+from xgate.signer.store import write_store
 from xgate.trust.certificate import Certificate
+from xgate.trust.ocsp import OcspResponse
 
 __all__ = ["import_keys", "keys", "list_keys"]
 
-_STORE = Path("keys.xgate")
+_MOST_OCSP = 64 * 1024
 
-keys = App(name="keys", help="Bring keys into the key store, and list them.")
-
-
-class _CertificateRow(msgspec.Struct, frozen=True):
-    """What is shown of a certificate; ``problem`` says why it cannot be read."""
-
-    member: str | None
-    active: bool
-    status: str
-    certificate: ShownCertificate | None = None
-    problem: str | None = None
-
-
-class _KeyRow(msgspec.Struct, frozen=True):
-    id: str
-    usage: str | None
-    label: str
-    certificates: tuple[_CertificateRow, ...]
+keys = App(name="keys", help="Tokens, keys and certificates: make, request, import, use, delete.")
+for _command in (generate, csr, activate, disable, delete, login, logout, pin):
+    keys.command(_command)
 
 
 @keys.command(name="import")
 def import_keys(
-    folder: Path,
+    path: Path,
     /,
     *,
-    store: Path = _STORE,
-    pin_file: Path | None = None,
-    pin_env: str | None = None,
+    which: WhichKeys | None = None,
+    pin: PinFrom | None = None,
+    member: str | None = None,
     replace: bool = False,
     json: bool = False,
 ) -> int:
-    """Import the software token of an X-Road signer (keyconf.xml and softtoken/).
+    """Import a certificate for one of the keys, or the whole token of an X-Road signer.
 
-    The PIN is asked for on the terminal unless it is given by a file or the environment.
+    A file is a certificate (DER or PEM): it must be for a key that is here, from an approved CA,
+    for a known member; that needs --config. A folder is an X-Road signer's, with keyconf.xml and
+    softtoken/: it becomes a new key store, sealed with the token's PIN. Exit code 1 also when the
+    certificate is in, but could not be activated because its responder did not say it is good.
 
-    :param folder: The signer's folder, usually /etc/xroad/signer.
-    :param store: The key store to write; it is sealed with the same PIN.
-    :param pin_file: A file whose first line is the token's PIN.
-    :param pin_env: The environment variable that holds the PIN.
-    :param replace: Write over a key store that exists.
+    :param path: A certificate file, or the signer's folder, usually /etc/xroad/signer.
+    :param member: The member or subsystem that a signing certificate is for (INST/CLASS/CODE/SUB).
+    :param replace: Write over a key store that exists (with a folder).
     :param json: Print one JSON object.
     """
-    if not folder.is_dir():
-        raise Unusable(f"{path_text(folder)} is not a folder")
-    if store.exists() and not replace:
-        raise Unusable(f"{path_text(store)} exists; say --replace to write over it")
-    pin = read_pin(pin_file, pin_env, prompt="PIN of the token: ")
-    imported = _read_token(folder, pin)
-    try:
-        write_store(store, pin, imported)
-    except OSError as error:
-        raise Unusable(f"Cannot write {path_text(store)}: {error.strerror}") from None
-    _show(store, [entry for entry, _ in imported], json=json)
-    return 0
+    which = which or WhichKeys()
+    if path.is_dir():
+        if member is not None:
+            raise Unusable("--member goes with a certificate, not with a folder")
+        return _import_token(path, which, pin or PinFrom(), replace=replace, json=json)
+    if not path.is_file():
+        raise Unusable(f"{path_text(path)} is not a folder, nor a certificate file")
+    if replace:
+        raise Unusable("--replace goes with a folder, not with a certificate")
+    return import_certificate(path, which, pin or PinFrom(), member, json=json)
 
 
 @keys.command(name="list")
-def list_keys(*, store: Path = _STORE, json: bool = False) -> int:
-    """List the keys of a key store and their certificates; needs no PIN.
+def list_keys(*, which: WhichKeys | None = None, json: bool = False) -> int:
+    """List tokens, keys, certificates and requests; needs no PIN.
 
-    :param store: The key store.
     :param json: Print one JSON object.
     """
-    try:
-        opened = read_store(store)
-    except OSError as error:
-        raise Unusable(f"Cannot read {path_text(store)}: {error.strerror}") from None
-    except Fault as fault:
-        raise Unusable(str(fault)) from None
-    _show(store, opened.entries(), json=json)
+    with open_place(which) as place:
+        entries = place.read().keys
+        rows = [token_row(token) for token in place.tokens.all()]
+        ocsp = _ocsp_status(place) if which is not None and which.config else None
+        show_keys(place.tokens.store, rows, entries, ocsp=ocsp, json=json)
+    return 0
+
+
+def _import_token(
+    folder: Path, which: WhichKeys, pin: PinFrom, *, replace: bool, json: bool
+) -> int:
+    with open_place(which) as place:
+        store = place.tokens.store
+        if store.exists() and not replace:
+            raise Unusable(f"{path_text(store)} exists; say --replace to write over it")
+        secret = ask_pin("0", pin)
+        imported = _read_token(folder, secret)
+        try:
+            write_store(store, secret, imported)
+        except OSError as error:
+            raise Unusable(f"Cannot write {path_text(store)}: {error.strerror}") from None
+        rows = [token_row(token) for token in place.tokens.all()]
+        show_keys(store, rows, place.read().keys, json=json)
     return 0
 
 
@@ -115,38 +113,22 @@ def _read_token(folder: Path, pin: str) -> list[ImportedKey]:
     return imported
 
 
-def _show(store: Path, entries: Sequence[KeyEntry], *, json: bool) -> None:
-    rows = [
-        _KeyRow(entry.id, entry.usage, entry.label, tuple(map(_row, entry.certificates)))
-        for entry in entries
-    ]
-    if json:
-        print_json({"store": path_text(store), "keys": rows})
-        return
-    for row in rows:
-        print_line(f"{row.id}  {row.usage or 'unused'}  {row.label or '-'}")
-        for certificate in row.certificates:
-            print_rows(_lines(certificate))
-
-
-def _row(stored: StoredCertificate) -> _CertificateRow:
-    seen = _CertificateRow(stored.member, stored.active, stored.status)
+def _ocsp_status(place: KeyPlace) -> OcspStatus:
+    """What responders said last, as far as the server has kept it."""
+    folder = place.folder / place.settings.ocsp.cache_directory
     try:
-        shown = show_certificate(Certificate.load(stored.der))
-    except Fault as fault:
-        return msgspec.structs.replace(seen, problem=fault.text)
-    return msgspec.structs.replace(seen, certificate=shown)
+        conf = place.configuration()
+    except Unusable:  # what was said counts, only its age cannot be told
+        conf = None
+    now = SystemClock().now()
 
+    def status(certificate: Certificate) -> str | None:
+        path = folder / f"{certificate.sha1}.ocsp"
+        try:
+            response = OcspResponse.load(read_file(path, _MOST_OCSP))
+        except (Unusable, Fault):
+            return None
+        old = conf is not None and fresh_until(response, conf) < now
+        return f"{response.status} (too old)" if old else response.status
 
-def _lines(row: _CertificateRow) -> list[tuple[str, str]]:
-    state = f"{row.status}, {'active' if row.active else 'not active'}"
-    lines = [("certificate", f"of {row.member or 'this server'}: {state}")]
-    shown = row.certificate
-    if shown is None:
-        return [*lines, ("problem", row.problem or "")]
-    return [
-        *lines,
-        ("", f"{shown.subject}; serial {shown.serial}"),
-        ("", f"valid {time_text(shown.not_before)} to {time_text(shown.not_after)}"),
-        ("", f"sha256 {shown.sha256}"),
-    ]
+    return status

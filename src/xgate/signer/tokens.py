@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from xgate.errors import Fault
-from xgate.signer.entries import SOFTWARE
+from xgate.signer.entries import SOFTWARE, KeyEntry
 from xgate.signer.keyring import Keyring, read_keyring
 from xgate.signer.sealed_token import SealedToken
 from xgate.signer.store import KeyStore, read_store
@@ -136,6 +136,20 @@ class Tokens:
     def read(self) -> KeyStore:
         """The registry as it is now. Errors as ``read_store``."""
         return read_store(self.store)
+
+    def entries(self) -> tuple[KeyEntry, ...]:
+        """The entries of all keys: those of the registry, then those that lie on tokens and were
+        never used here. Errors as ``read_store``.
+        """
+        known = self.read().keys
+        named = {(entry.token, entry.id) for entry in known}
+        found = (
+            KeyEntry(key.id, key.label, None, token=token.id, public_key=key.public_key)
+            for token in self.all()
+            for key in token.keys()
+            if (token.id, key.id) not in named
+        )
+        return (*known, *found)
 
     def keyring(self) -> Keyring:
         """The keys that can be used now.

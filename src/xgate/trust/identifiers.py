@@ -24,6 +24,7 @@ from xgate.trust.der import (
     read,
     read_integer,
     read_oid,
+    write_integer,
     write_oid,
 )
 
@@ -80,9 +81,21 @@ def write_digest(digest: Digest) -> bytes:
 
 
 def write_signature(kind: str, digest: Digest) -> bytes:
-    """The AlgorithmIdentifier of a signature; ``kind`` is ``rsa`` (PKCS#1 v1.5) or ``ecdsa``."""
+    """The AlgorithmIdentifier of a signature; ``kind`` is ``rsa`` (PKCS#1 v1.5), ``pss`` (MGF1 of
+    the same digest, salt of its size) or ``ecdsa``.
+    """
+    if kind == "pss":
+        return encode(SEQUENCE, write_oid(_RSA_PSS), _write_pss(digest))
     (oid,) = (oid for oid, meant in _SIGNATURES.items() if meant == (kind, digest))
     return encode(SEQUENCE, write_oid(oid), encode(NULL) if kind == "rsa" else b"")
+
+
+def _write_pss(digest: Digest) -> bytes:
+    hashed = write_digest(digest)
+    mask = encode(SEQUENCE, write_oid(_MGF1), hashed)
+    salt = write_integer(digest.size)
+    parts = (encode(context(number), part) for number, part in enumerate((hashed, mask, salt)))
+    return encode(SEQUENCE, *parts)
 
 
 def read_digest(identifier: bytes) -> Digest | None:

@@ -1,0 +1,140 @@
+"""``xgate keys import FILE``, ``activate``, ``disable``: the life of a certificate.
+
+The rule: a certificate comes in only for a key that is here, from an approved CA, for a known
+member; it is used only after its responder has said, just now, that it is good. What the responder
+said against it is kept and shown (signer 7).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import trio
+
+from xgate.cli.keys_place import KeyPlace, PinFrom, WhichKeys, open_place, read_member
+from xgate.cli.output import print_json, print_line, read_file
+from xgate.clock import SystemClock
+from xgate.errors import Fault
+from xgate.globalconf.conf import GlobalConf
+from xgate.ids import ClientId
+from xgate.securityserver.certificate_check import check_good_now
+from xgate.signer.admission import Admission, admit_certificate
+from xgate.signer.entries import SOFTWARE, StoredCertificate
+from xgate.signer.registry import (
+    change_certificate,
+    check_certificate,
+    put_entry,
+    settle_auth_states,
+)
+from xgate.signer.store import KeyStore
+from xgate.trust.certificate import Certificate
+
+__all__ = ["activate", "disable", "import_certificate"]
+
+_MOST = 64 * 1024
+
+
+def import_certificate(
+    path: Path, which: WhichKeys, pin: PinFrom, member: str | None, *, json: bool
+) -> int:
+    """``xgate keys import`` with a file."""
+    octets, wanted = read_file(path, _MOST), read_member(member)
+    with open_place(which) as place:
+        conf = place.configuration()
+        for token in place.tokens.all():  # keys that were never used here are seen by a login
+            if token.id != SOFTWARE and not token.state().active:
+                place.tokens.login(token)
+        admission = _admit(place, conf, octets, wanted)
+        stored = admission.stored
+        fault = _why_not_good(place, conf, stored) if stored.active else None
+        if fault is not None:
+            stored = msgspec.structs.replace(stored, active=False, problem=fault.text)
+
+        def add(store: KeyStore) -> KeyStore:
+            again = _admit(place, conf, octets, wanted)
+            certificates = (*again.entry.certificates[:-1], stored)
+            return put_entry(store, msgspec.structs.replace(again.entry, certificates=certificates))
+
+        place.change(add)
+    _tell(stored, admission.entry.id, json=json)
+    return 0 if fault is None else 1
+
+
+def activate(certificate: str, /, *, which: WhichKeys | None = None, json: bool = False) -> int:
+    """Use a certificate from now on, if its responder says that it is good; needs --config.
+
+    :param certificate: Its id, or the beginning (as xgate keys list shows it).
+    :param json: Print one JSON object.
+    """
+    with open_place(which) as place:
+        conf = place.configuration()
+        server = place.settings.server_id
+        entry, stored = check_certificate(place.read(), certificate)
+        fault = _why_not_good(place, conf, stored)
+        changed = msgspec.structs.replace(
+            stored,
+            active=stored.active if fault else True,
+            problem=fault.text if fault else None,
+        )
+        store = place.change(
+            lambda store: settle_auth_states(
+                change_certificate(store, stored.id, lambda _: changed), conf, server
+            )
+        )
+    if fault is not None:
+        raise fault
+    _tell(check_certificate(store, stored.id)[1], entry.id, json=json)
+    return 0
+
+
+def disable(certificate: str, /, *, which: WhichKeys | None = None, json: bool = False) -> int:
+    """Use a certificate no more, until it is activated again.
+
+    :param certificate: Its id, or the beginning (as xgate keys list shows it).
+    :param json: Print one JSON object.
+    """
+    with open_place(which) as place:
+        store = place.change(
+            lambda store: change_certificate(
+                store, certificate, lambda c: msgspec.structs.replace(c, active=False)
+            )
+        )
+        entry, stored = check_certificate(store, certificate)
+    _tell(stored, entry.id, json=json)
+    return 0
+
+
+def _admit(place: KeyPlace, conf: GlobalConf, octets: bytes, member: ClientId | None) -> Admission:
+    return admit_certificate(octets, place.tokens.entries(), place.terms(conf), member)
+
+
+def _why_not_good(place: KeyPlace, conf: GlobalConf, stored: StoredCertificate) -> Fault | None:
+    async def check() -> None:
+        certificate = Certificate.load(stored.der)
+        await check_good_now(certificate, conf, place.settings, place.folder, SystemClock())
+
+    try:
+        trio.run(check)
+    except Fault as fault:
+        return fault
+    return None
+
+
+def _tell(stored: StoredCertificate, key: str, *, json: bool) -> None:
+    if json:
+        print_json(
+            {
+                "id": stored.id,
+                "key": key,
+                "member": stored.member,
+                "status": stored.status,
+                "active": stored.active,
+                "problem": stored.problem,
+            }
+        )
+        return
+    state = f"{stored.status}, {'active' if stored.active else 'not active'}"
+    print_line(f"{stored.id}  of {stored.member or 'this server'}: {state}")
+    if stored.problem:
+        print_line(f"  problem      {stored.problem}")

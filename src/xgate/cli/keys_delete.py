@@ -1,0 +1,95 @@
+"""``xgate keys delete``: a key, a certificate or a request goes.
+
+The rule: what others rely on goes only by force: a certificate that is registered, or signs now. A
+key goes with all that belongs to it, from its token too.
+"""
+
+from __future__ import annotations
+
+from xgate.cli.keys_place import KeyPlace, PinFrom, WhichKeys, open_place
+from xgate.cli.output import print_json, print_line
+from xgate.errors import Fault
+from xgate.signer.entries import SOFTWARE, KeyEntry, StoredCertificate
+from xgate.signer.registry import (
+    check_certificate,
+    check_key,
+    find_request_by_id,
+    is_in_use,
+    remove_certificate,
+    remove_entry,
+    remove_request,
+)
+
+__all__ = ["delete"]
+
+
+def delete(
+    name: str,
+    /,
+    *,
+    force: bool = False,
+    which: WhichKeys | None = None,
+    pin: PinFrom | None = None,
+    json: bool = False,
+) -> int:
+    """Delete a key with all its certificates, or one certificate, or one request.
+
+    A certificate that is registered or in use, and its key, are deleted only with --force: the
+    server's peers rely on it. A key on another token than the software token needs its PIN.
+
+    :param name: The id, or its beginning (as xgate keys list shows it).
+    :param force: Also what is in use.
+    :param json: Print one JSON object.
+    """
+    with open_place(which) as place:
+        what, found = _find(place, name)
+        if what == "request":
+            place.change(lambda store: remove_request(store, found))
+        elif what == "certificate":
+            entry, stored = check_certificate(place.read(), found)
+            _check_free(entry, [stored], force=force)
+            place.change(lambda store: remove_certificate(store, found))
+        else:
+            entry = check_key(place.read(), found)
+            _check_free(entry, entry.certificates, force=force)
+            _delete_key(place, entry, pin or PinFrom())
+    if json:
+        print_json({"deleted": what, "id": found})
+    else:
+        print_line(f"The {what} {found} is deleted")
+    return 0
+
+
+def _find(place: KeyPlace, name: str) -> tuple[str, str]:
+    store = place.read()
+    request = find_request_by_id(store, name)
+    if request is not None:
+        return "request", request[1].id
+    try:
+        return "certificate", check_certificate(store, name)[1].id
+    except Fault:
+        return "key", check_key(store, name).id
+
+
+def _check_free(
+    entry: KeyEntry,
+    certificates: list[StoredCertificate] | tuple[StoredCertificate, ...],
+    *,
+    force: bool,
+) -> None:
+    used = [stored for stored in certificates if is_in_use(entry, stored)]
+    if used and not force:
+        raise Fault(
+            "internal_error",
+            f"Certificate {used[0].id} is {used[0].status} and others rely on it; "
+            "disable or unregister it first, or say --force",
+        )
+
+
+def _delete_key(place: KeyPlace, entry: KeyEntry, pin: PinFrom) -> None:
+    """From the token first: a key without an entry is found again, one without octets is not."""
+    token = place.tokens.check(entry.token)
+    if entry.token != SOFTWARE:
+        place.log_in(token, pin)
+    token.delete(entry.id)
+    place.change(lambda store: remove_entry(store, entry))

@@ -1,0 +1,158 @@
+"""Changes of the registry: one function for each, from a store to a store.
+
+The rule: nothing is opened or written here; ``change_store`` runs these under its lock, on the
+registry as it is at that moment. What is not there is refused by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from xgate.errors import Fault
+from xgate.globalconf.conf import GlobalConf
+from xgate.ids import ServerId
+from xgate.signer.entries import KeyEntry, StoredCertificate, StoredRequest
+from xgate.signer.store import KeyStore
+from xgate.trust.certificate import Certificate
+
+__all__ = [
+    "change_certificate",
+    "check_certificate",
+    "check_key",
+    "find_request_by_id",
+    "is_in_use",
+    "put_entry",
+    "remove_certificate",
+    "remove_entry",
+    "remove_request",
+    "settle_auth_states",
+]
+
+_SHORTEST_BEGINNING = 6  # so that a slip of the hand deletes nothing
+
+T = TypeVar("T")
+Found = tuple[KeyEntry, StoredCertificate]
+
+
+def check_key(store: KeyStore, name: str) -> KeyEntry:
+    """The key with this id.
+
+    :param name: the whole id, or six or more characters of its beginning where no other begins so.
+    :raises Fault: ``key_not_found``.
+    """
+    return _one([(e.id, e) for e in store.keys], name, "key_not_found", "key")
+
+
+def check_certificate(store: KeyStore, name: str) -> Found:
+    """The certificate with this id, and its key; ``name`` as in ``check_key``.
+
+    :raises Fault: ``cert_not_found``.
+    """
+    known = [(stored.id, (entry, stored)) for entry in store.keys for stored in entry.certificates]
+    return _one(known, name, "cert_not_found", "certificate")
+
+
+def find_request_by_id(store: KeyStore, name: str) -> tuple[KeyEntry, StoredRequest] | None:
+    """The request with this id, and its key; ``name`` as in ``check_key``."""
+    known = [(request.id, (entry, request)) for entry in store.keys for request in entry.requests]
+    found = [value for key, value in known if _is_named(key, name)]
+    return found[0] if len(found) == 1 else None
+
+
+def put_entry(store: KeyStore, entry: KeyEntry) -> KeyStore:
+    """With this entry, in the place of the one of the same key."""
+    keys = tuple(entry if _same(e, entry) else e for e in store.keys)
+    return msgspec.structs.replace(store, keys=keys if entry in keys else (*keys, entry))
+
+
+def remove_entry(store: KeyStore, entry: KeyEntry) -> KeyStore:
+    """Without this key's entry."""
+    return msgspec.structs.replace(store, keys=tuple(e for e in store.keys if not _same(e, entry)))
+
+
+def change_certificate(
+    store: KeyStore, name: str, change: Callable[[StoredCertificate], StoredCertificate]
+) -> KeyStore:
+    """With one certificate changed. :raises Fault: ``cert_not_found``."""
+    entry, stored = check_certificate(store, name)
+    changed = tuple(change(c) if c is stored else c for c in entry.certificates)
+    return put_entry(store, msgspec.structs.replace(entry, certificates=changed))
+
+
+def remove_certificate(store: KeyStore, name: str) -> KeyStore:
+    """Without one certificate. :raises Fault: ``cert_not_found``."""
+    entry, stored = check_certificate(store, name)
+    left = tuple(c for c in entry.certificates if c is not stored)
+    return put_entry(store, msgspec.structs.replace(entry, certificates=left))
+
+
+def remove_request(store: KeyStore, name: str) -> KeyStore:
+    """Without one request. :raises Fault: ``csr_not_found``."""
+    found = find_request_by_id(store, name)
+    if found is None:
+        raise Fault("csr_not_found", f"There is no certificate request '{name}'")
+    entry, request = found
+    left = tuple(r for r in entry.requests if r is not request)
+    return put_entry(store, msgspec.structs.replace(entry, requests=left))
+
+
+def is_in_use(entry: KeyEntry, stored: StoredCertificate) -> bool:
+    """Whether others rely on this certificate: deleting it would break something."""
+    if entry.usage == "AUTHENTICATION":
+        return stored.status not in ("saved", "global error")
+    return stored.active
+
+
+def settle_auth_states(store: KeyStore, conf: GlobalConf, server: ServerId) -> KeyStore:
+    """Authentication certificates in the state that the global configuration gives them: listed
+    for this server they are registered, listed no more they are in ``global error``.
+    """
+    keys = (
+        msgspec.structs.replace(
+            entry,
+            certificates=tuple(_settled(stored, conf, server) for stored in entry.certificates),
+        )
+        if entry.usage == "AUTHENTICATION"
+        else entry
+        for entry in store.keys
+    )
+    return msgspec.structs.replace(store, keys=tuple(keys))
+
+
+_BECOMES = {
+    (True, "saved"): "registered",
+    (True, "registration in progress"): "registered",
+    (True, "global error"): "registered",
+    (False, "registered"): "global error",
+}
+
+
+def _settled(stored: StoredCertificate, conf: GlobalConf, server: ServerId) -> StoredCertificate:
+    try:
+        listed = conf.server_by_auth_hash(Certificate.load(stored.der)) == server
+    except Fault:  # it cannot be read, so nobody can list it
+        listed = False
+    status = _BECOMES.get((listed, stored.status), stored.status)
+    return msgspec.structs.replace(stored, status=status)
+
+
+def _same(one: KeyEntry, other: KeyEntry) -> bool:
+    return (one.token, one.id) == (other.token, other.id)
+
+
+def _is_named(key: str, name: str) -> bool:
+    begins = len(name) >= _SHORTEST_BEGINNING and key.lower().startswith(name.lower())
+    return begins or key.lower() == name.lower()
+
+
+def _one(known: list[tuple[str, T]], name: str, code: str, what: str) -> T:
+    found = [value for key, value in known if _is_named(key, name)]
+    exact = [value for key, value in known if key.lower() == name.lower()]
+    if len(exact) == 1 or len(found) == 1:
+        return (exact or found)[0]
+    if found:
+        raise Fault(code, f"Several begin with '{name}'; say more of the {what}'s id")
+    raise Fault(code, f"There is no {what} '{name}'; xgate keys list shows what there is")

@@ -1,0 +1,111 @@
+"""``xgate keys generate|login|logout|pin``: tokens and PINs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Town
+
+from xgate.signer.store import read_store
+
+Run = Callable[..., Any]
+PIN = "Secret1234"
+
+
+@pytest.fixture
+def pin_file(tmp_path: Path) -> Path:
+    file = tmp_path / "pin"
+    file.write_text(PIN)
+    return file
+
+
+def test_a_store_begins_with_its_pin(
+    xgate: Run, tmp_path: Path, pin_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ("--store", tmp_path / "keys.xgate")
+    ran = xgate("keys", "generate", *store, "--pin-file", pin_file)
+    assert (ran.code, "run: xgate keys import, or xgate keys pin" in ran.err) == (1, True)
+    ran = xgate("keys", "pin", *store, "--new-pin-file", pin_file)
+    assert (ran.code, ran.out) == (0, "The software token has its PIN\n")
+    made = xgate("keys", "generate", *store, "--pin-file", pin_file, "--label", "one")
+    assert made.code == 0
+    assert read_store(tmp_path / "keys.xgate").keys[0].id == made.out.strip()
+    monkeypatch.setenv("NEW_PIN", "Another 1234")
+    ran = xgate("keys", "pin", *store, "--pin-env", "NEW_PIN", "--new-pin-env", "NEW_PIN")
+    assert (ran.code, ran.err) == (
+        1,
+        "xgate: pin_incorrect: The PIN of the key store is not correct\n",
+    )
+    ran = xgate("keys", "pin", *store, "--pin-file", pin_file, "--new-pin-env", "NEW_PIN")
+    assert (ran.code, ran.out) == (0, "The PIN is changed\n")
+    assert len(read_store(tmp_path / "keys.xgate").unlock("Another 1234").private) == 1
+
+
+def test_weak_pins_are_refused_where_that_is_wanted(town: Town, pin_file: Path) -> None:
+    town.config.write_text(town.config.read_text().replace("[keys]", "[keys]\npin-policy = true"))
+    pin_file.write_text("weak")
+    options = ("--pin-file", town.folder / "pin", "--new-pin-file", pin_file)
+    ran = town.keys("pin", *options)
+    assert (ran.code, "token_pin_policy_failure" in ran.err) == (1, True)
+    pin_file.write_text("Much better 1")
+    assert town.keys("pin", *options).code == 0
+
+
+def test_keys_are_as_the_settings_say(town: Town) -> None:
+    said = '[keys]\nrsa-bits = 3072\ncurve = "secp384r1"'
+    town.config.write_text(town.config.read_text().replace("[keys]", said))
+    made = [town.make_key("rsa"), town.make_key("ecdsa")]
+    unlocked = read_store(town.store).unlock((town.folder / "pin").read_text().strip())
+    assert [unlocked.private[key].key_size for key in made] == [3072, 384]
+
+
+def test_a_token_that_is_not_there(town: Town) -> None:
+    ran = town.keys("generate", "--token", "hsm")
+    assert ran.code == 1
+    assert "token_not_found: Token 'hsm' not found; there are: 0" in ran.err
+
+
+def test_a_login_is_for_the_signers_process(town: Town, pin_file: Path) -> None:
+    for command in (("login", "--pin-file", pin_file), ("logout",)):
+        ran = town.keys(*command)
+        assert ran.code == 2
+        assert "xgate serve logs in by itself, by [keys] pin-file" in ran.err
+    said = '[keys]\nsigner = "signer.sock"'
+    town.config.write_text(town.config.read_text().replace("[keys]", said))
+    ran = town.keys("logout")
+    assert ran.code == 1
+    assert "token_not_available: No signer answers at" in ran.err
+
+
+def test_no_pin_on_the_command_line(xgate: Run, tmp_path: Path) -> None:
+    for command in ("generate", "pin", "login", "import"):
+        for option in (("--pin", PIN), (f"--pin={PIN}",)):
+            ran = xgate("keys", command, *option)
+            assert ran.code == 2
+            assert PIN not in ran.err + ran.out
+
+
+def test_a_wrong_pin_is_tried_once_and_named_nowhere(town: Town) -> None:
+    secret = "Geheim 999 999"
+    said = '[keys]\npin-command = ["sh", "-c", "echo tried >> tries; cat wrong"]'
+    text = town.config.read_text().replace('pin-file = "pin"', "")
+    town.config.write_text(text.replace("[keys]", said))
+    (town.folder / "wrong").write_text(secret)
+    ran = subprocess.run(
+        [sys.executable, "-m", "xgate", "keys", "generate", "--config", town.config],
+        cwd=town.folder,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("xgate: pin_incorrect")
+    assert secret not in ran.stderr
+    assert (town.folder / "tries").read_text() == "tried\n"
