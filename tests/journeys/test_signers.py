@@ -180,8 +180,26 @@ async def test_a_signer_that_stays_away_is_named_in_the_refusal(
         assert await all_.signers["consumer"].stop() == 0
         reply = await all_.call()
         assert "signer.token_not_available" in reply.text
-        assert "is not there" in reply.text
+        assert "The signer is not there" in reply.text
+        assert "signer.sock" not in reply.text
         all_.signers["consumer"] = await start_signer(all_.places[0])
+        await all_.wait_served()
+
+
+async def test_a_signer_that_hangs_does_not_take_its_server_along(
+    found: Callable[..., Country], calling: Calling
+) -> None:
+    async with ensemble(found(WITH_SIGNERS), calling) as all_:
+        await all_.start_signers()
+        await all_.start_servers()
+        await all_.wait_served()
+        all_.signers["consumer"].process.send_signal(signal.SIGSTOP)
+        with trio.fail_after(RECOVERY):
+            reply = await all_.call()
+            assert "signer.token_not_available" in reply.text
+            listed = await all_.caller.send("GET", "/listClients")
+        assert listed.status == 200, "what needs no key is served"
+        all_.signers["consumer"].process.send_signal(signal.SIGCONT)
         await all_.wait_served()
 
 

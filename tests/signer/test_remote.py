@@ -143,12 +143,29 @@ async def test_a_signer_that_stays_away_is_told_at_once_after_a_while(
     async with server(desk) as ours:
         began = trio.current_time()
         for waited in (5, 0):
-            with pytest.raises(Fault, match=r"signer\.token_not_available: .* is not there"):
+            with pytest.raises(Fault, match=r"signer\.token_not_available: The signer is not"):
                 await ours.sign(SEAL)
             assert trio.current_time() - began == pytest.approx(waited, abs=0.01)
             began = trio.current_time()
         await trio.sleep(600)
     assert ours.said == ["signer lost"], "one line for one absence"
+
+
+async def test_a_signer_that_does_not_move_is_left(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with desk.running(), server(desk) as ours:
+        await ours.ring()
+        monkeypatch.setattr(desk.service, "answer", never)
+        began = trio.current_time()
+        with pytest.raises(Fault, match=r"signer\.token_not_available: The signer "):
+            await ours.sign(SEAL)
+        assert trio.current_time() - began < 70
+    assert "signer lost" in ours.said
+
+
+async def never(_: object) -> None:
+    await trio.sleep_forever()
 
 
 async def test_a_caller_that_goes_away_disturbs_nobody(desk: Desk) -> None:

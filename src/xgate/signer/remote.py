@@ -3,7 +3,8 @@
 The rule: one connection carries all requests at once. When it breaks, whoever waits is not told but
 asked for again on the next one: a signature that never arrived was never given away. Only when the
 signer has been away for some seconds is what needs it refused, and at once. The ring that was told
-last stays: certificates are true without their keys.
+last stays: certificates are true without their keys. Where the socket is, is told in the log only:
+refusals go to others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import trio
 
 from xgate.cell import Cell
 from xgate.errors import Fault
-from xgate.net.errors import ClosedError, ConnectError, NetError
+from xgate.net.errors import ClosedError, ConnectError, NetError, TimedOutError
 from xgate.net.stream import SocketStream
 from xgate.signer.ask import read_ring
 from xgate.signer.keyring import Keyring
@@ -33,6 +34,7 @@ from xgate.signer.protocol import (
     Refused,
     Signed,
     SignSeal,
+    Statistics,
     Watch,
     Welcome,
     read_answer,
@@ -49,6 +51,7 @@ Report = Callable[..., None]
 
 _NO_SIGNATURE = "cannot_create_signature.internal_error"
 _HELLO = 10.0  # seconds for the signer's first words
+_BEAT = 5.0  # seconds between signs of life, and for one
 _AWAY = 5.0  # seconds for which the signer may be gone before what needs it is refused
 _ANSWER = 60.0  # seconds for a signature: a slow token with a queue
 _PAUSES = (0.05, 1.0)  # seconds between tries to connect: the first, and at most
@@ -62,7 +65,7 @@ class RemoteKeys:
 
     def __init__(self, path: Path, report: Report) -> None:
         self._path = path.absolute()
-        absent = f"The signer at {self._path} has not been there yet: is xgate signer running?"
+        absent = "The signer has not been there yet: is xgate signer running?"
         self.ring = Cell(Keyring((), (), absent))
         self._report = report
         self._link: Cell[_Link | None] = Cell(None)
@@ -114,7 +117,7 @@ class RemoteKeys:
                 except ClosedError:
                     if self._link.value is link:
                         await self._link.wait_changed()
-        raise _refusal("token_not_available", f"The signer at {self._path} took too long")
+        raise _refusal("token_not_available", "The signer took too long")
 
     async def _wait_link(self) -> _Link:
         while (link := self._link.value) is None:
@@ -123,7 +126,7 @@ class RemoteKeys:
             with trio.move_on_at(deadline) as scope:
                 await self._link.wait_changed(version)
             if scope.cancelled_caught:
-                raise _refusal("token_not_available", f"The signer at {self._path} is not there")
+                raise _refusal("token_not_available", "The signer is not there")
         return link
 
     async def _stay_connected(self) -> None:
@@ -184,6 +187,7 @@ class _Link:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write)
+                nursery.start_soon(self._listen_for_life)
                 await self._read(take_ring)
         except BaseExceptionGroup as group:
             raise _the_first(group) from None
@@ -200,6 +204,15 @@ class _Link:
             self._more = trio.Event()
             frames, self._unsent = self._unsent, []
             await self._stream.send_vector(frames)
+
+    async def _listen_for_life(self) -> None:
+        """Ask something that needs no token now and then: a process may be there and not move."""
+        while True:
+            await trio.sleep(_BEAT)
+            with trio.move_on_after(_BEAT) as patience:
+                await self.ask(Statistics)
+            if patience.cancelled_caught:
+                raise TimedOutError(f"the signer has not moved for {_BEAT:g} s")
 
     async def _read(self, take_ring: Callable[[PublicRing], None]) -> None:
         reader = FrameReader()
