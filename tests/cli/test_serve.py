@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from xgate._native import provider
+from xgate.cli.output import Unusable
 from xgate.clock import SystemClock
 from xgate.sandbox.country import Country, found_country
 
@@ -83,3 +85,35 @@ def test_it_serves_until_it_is_told_to_stop(founded: Country) -> None:
             process.kill()
         assert rest[-1]["event"] == "stopped"
         assert process.stdout.read() == b""
+
+
+def test_keys_in_a_signer_need_the_provider(
+    xgate: Run, founded: Country, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = founded.consumer.settings
+    settings.write_text(settings.read_text().replace("[keys]", '[keys]\nsigner = "s"'))
+    monkeypatch.delenv("OPENSSL_CONF", raising=False)
+    monkeypatch.setattr(provider, "_FOLDER", tmp_path)
+    ran = xgate("serve", "--config", settings)
+    assert ran.code == 2
+    assert "[keys] signer: no OpenSSL provider in" in ran.err
+
+
+def test_a_server_with_a_signer_starts_itself_again_with_the_provider(
+    xgate: Run, founded: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = founded.consumer.settings
+    settings.write_text(settings.read_text().replace("[keys]", '[keys]\nsigner = "s"'))
+    monkeypatch.delenv("OPENSSL_CONF", raising=False)
+    started: list[tuple[str, list[str], dict[str, str]]] = []
+
+    def execve(*arguments: Any) -> None:
+        started.append(arguments)
+        raise Unusable("this process has gone")
+
+    monkeypatch.setattr("os.execve", execve)
+    assert "this process has gone" in xgate("serve", "--config", settings).err
+    ((program, command, environment),) = started
+    assert program == command[0] == sys.executable
+    assert command[1:] == sys.orig_argv[1:]
+    assert environment["OPENSSL_CONF"].endswith("provider.cnf")

@@ -17,7 +17,7 @@ from xgate.algorithms import SHA512, find_signature
 from xgate.batch import BatchClosedError
 from xgate.cell import Cell
 from xgate.errors import Fault
-from xgate.signer.keyring import AuthKey, Keyring, SignKey
+from xgate.signer.keyring import AuthKey, KeyOnToken, Keyring, SignKey
 from xgate.signer.protocol import (
     Answer,
     Counted,
@@ -131,9 +131,9 @@ class SignerService:
     async def _sign_tls(self, request: SignTls) -> Answer:
         auth = self._auth_key(request.certificate)
         said = (request.kind, request.digest, request.octets)
-        signature = await trio.to_thread.run_sync(
-            sign_for_tls, auth, *said, limiter=self._tls_threads
-        )
+        slow = isinstance(auth.private, KeyOnToken)
+        threads = self._token_threads if slow else self._tls_threads
+        signature = await trio.to_thread.run_sync(sign_for_tls, auth, *said, limiter=threads)
         return Octets(request.id, signature)
 
     async def _sign_digests(self, request: SignDigests) -> Answer:
