@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 
@@ -129,3 +130,18 @@ def test_read_only_is_for_the_whole_connection(postgres: Cluster) -> None:
     with pool.borrow() as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.execute("CREATE TABLE never(a int)")
     pool.close()
+
+
+def test_what_is_given_up_leaves_nothing_to_be_cleared_away(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statements in a pipeline have an end of their own, which needs the connection."""
+    unraisable: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda found: unraisable.append(found.exc_value))
+    with pool.borrow() as connection:
+        connection.execute("SET statement_timeout = 0")
+        with pytest.raises(psycopg.OperationalError), connection.pipeline():
+            connection.execute("SELECT pg_sleep(20)").fetchone()
+    del connection
+    gc.collect()
+    assert unraisable == []

@@ -11,7 +11,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -55,6 +55,11 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         except StopIteration as end:
             result: T = end.value
             return result
+        except psycopg.Error as error:  # what cannot go on ends here, not when it is cleared away
+            with suppress(psycopg.Error, StopIteration):
+                gen.throw(error)
+                gen.close()
+            raise
 
 
 class Pool:
