@@ -41,12 +41,14 @@ class Responder:
     def __init__(self) -> None:
         self.there = True
         self.asked = 0
+        self.headers: dict[str, str] = {}
 
     async def __call__(self, exchange: Exchange) -> None:
         body = b""
         while data := await exchange.receive():
             body += data
         self.asked += 1
+        self.headers = {name.lower(): value for name, value in exchange.headers}
         if not self.there:
             await exchange.respond(503, [])
             return
@@ -103,6 +105,8 @@ async def test_what_a_peer_wants_and_is_not_at_hand_is_asked_for_once(
     (found,) = await ours.find_all([OWN.sha1])
     assert found is not None
     assert ours.in_use() == [OWN]
+    assert responder.headers["content-type"] == "application/ocsp-request"
+    assert responder.headers["accept"] == "application/ocsp-response"
 
 
 async def test_a_stranger_makes_nobody_ask_about_others(

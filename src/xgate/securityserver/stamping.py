@@ -34,6 +34,10 @@ from xgate.trust.ocsp import OcspResponse
 __all__ = ["OUTAGE_FILE", "Stamping", "post_to", "stamp_by"]
 
 OUTAGE_FILE = "timestamping-outage"
+_ANSWER_TYPES = {
+    "application/ocsp-request": "application/ocsp-response",
+    "application/timestamp-query": "application/timestamp-reply",
+}
 _ANSWER_BYTES = 256 * 1024
 _LEAST, _MOST = 60.0, 86_400.0
 
@@ -146,11 +150,12 @@ def post_to(
     """
 
     async def post(url: str, body: bytes, kind: str) -> bytes:
+        accept = [("Accept", _ANSWER_TYPES[kind])] if kind in _ANSWER_TYPES else []
         try:
             answer = await fetch(
                 at_mapped_host(url, hosts),
                 method="POST",
-                headers=[("Content-Type", kind)],
+                headers=[("Content-Type", kind), *accept],
                 body=body,
                 timeout=timeout,
                 connect_timeout=connect_timeout,
