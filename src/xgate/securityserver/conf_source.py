@@ -121,15 +121,20 @@ def open_loader(
     return Loader(source, now, directory, kept)
 
 
-def fetch_from(settings: GlobalconfSettings, hosts: Mapping[str, str]) -> Fetch:
+def fetch_from(
+    settings: GlobalconfSettings,
+    hosts: Mapping[str, str],
+    heard: Callable[[str, Response], None] = lambda url, answer: None,
+) -> Fetch:
     """Fetches URLs on the event loop, for a thread of it; redirects within a scheme are followed.
 
-    :param hosts: names and the addresses to use for them.
+    :param hosts: names and the addresses to use for them. :param heard: told of every answer.
     """
 
     def fetch(url: str) -> tuple[int, bytes]:
         for _ in range(_MOST_REDIRECTS):
             answer = trio.from_thread.run(_fetch, at_mapped_host(url, hosts), settings)
+            heard(url, answer)
             target = find_header(answer.headers, "location")
             if answer.status not in _REDIRECTS or target is None:
                 return answer.status, answer.body

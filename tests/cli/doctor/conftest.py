@@ -175,5 +175,8 @@ def patient(
     moved_clock.by = timedelta()
     at_work.authority.away.clear()
     at_work.authority.revoked.clear()
+    for file in at_work.country.web_root.rglob("*"):
+        if file.is_file() and file not in web:
+            file.unlink()
     for file, octets in web.items():
         file.write_bytes(octets)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 from tests.cli.doctor.conftest import Patient
 
 from xgate.clock import SystemClock
-from xgate.globalconf.anchor import Anchor, AnchorSource, anchor_hash, read_anchor
-from xgate.globalconf.generate import write_anchor
+from xgate.globalconf.anchor import Anchor, AnchorSource, anchor_hash
+from xgate.globalconf.generate import (
+    PRIVATE_PARAMETERS,
+    SHARED_PARAMETERS,
+    Boundaries,
+    software_signer,
+    write_private,
+    write_shared,
+)
+from xgate.globalconf.private import ManagementService, PrivateParameters
+from xgate.globalconf.publish import PublishedPart, publish
+from xgate.sandbox.publication import describe_country
 from xgate.testing.pki import make_ca
 
 
@@ -41,80 +52,6 @@ def test_the_anchor_of_another_instance(patient: Patient) -> None:
     assert ran.report["first_broken"]["expected"] == "an anchor of instance YY"
 
 
-def test_an_anchor_with_another_key(patient: Patient) -> None:
-    patient.forget_configuration()
-    anchor = read_anchor(patient.anchor.read_bytes())
-    other = make_ca("Somebody else").certificate.der
-    source = AnchorSource(anchor.sources[0].url, (other,))
-    patient.anchor.write_bytes(write_anchor(Anchor("XG", (source,), anchor.generated_at)))
-    check, observed, fix = patient.examine().link
-    assert check == "configuration"
-    assert "global_conf_missing_verification_cert" in observed
-    assert fix.startswith("Get the current anchor")
-
-
-def test_a_configuration_that_has_expired(patient: Patient) -> None:
-    patient.forget_configuration()
-    yesterday = SystemClock().now() - timedelta(days=1)
-    patient.publish(at=yesterday, valid_for=timedelta(hours=20))
-    ran = patient.examine()
-    check, observed, fix = ran.link
-    assert check == "configuration"
-    assert "global_conf_outdated: The configuration expired on" in observed
-    assert fix == "Ask the operator of the central server whether it still publishes."
-    assert ran.of("ocsp")[0]["because"] == "configuration"
-
-
-def test_one_that_only_seems_so_because_our_clock_is_wrong(patient: Patient) -> None:
-    patient.forget_configuration()
-    patient.clock.by = -timedelta(days=2)
-    patient.publish(at=patient.clock.now(), valid_for=timedelta(days=1))
-    check, observed, fix = patient.examine().link
-    assert check == "configuration"
-    assert "its clock is 2 days from this machine's" in observed
-    assert fix.startswith("Set this machine's clock")
-
-
-def test_an_older_configuration_that_is_played_again(patient: Patient) -> None:
-    patient.publish(valid_for=timedelta(days=3))
-    ran = patient.examine()
-    check, observed, _ = ran.link
-    assert check == "configuration"
-    assert "before the one in use" in observed
-    assert ran.states("ocsp") == {"ok"}  # by the one in use, as the server does
-
-
-def test_a_source_that_does_not_answer(patient: Patient) -> None:
-    patient.running.authority.away.add("conf")
-    ran = patient.examine()
-    check, observed, fix = ran.link
-    url = f"http://127.0.0.1:{patient.country.ports.authority}/internalconf"
-    assert check == "configuration"
-    assert observed == f"{url}?version=6 answers with status 503"
-    assert fix == f"Try from this machine: curl -v {url}"
-    assert ran.states("registration") == {"ok"}  # by what was kept
-
-
-def test_one_of_two_places_is_away(patient: Patient) -> None:
-    anchor = read_anchor(patient.anchor.read_bytes())
-    (source,) = anchor.sources
-    away = AnchorSource("http://127.0.0.9:1/internalconf", source.certificates)
-    patient.anchor.write_bytes(write_anchor(Anchor("XG", (away, source))))
-    ran = patient.examine("--only", "configuration")
-    assert ran.code == 0
-    assert [f["state"] for f in ran.of("configuration")] == ["ok", "warning"]
-    assert ran.of("configuration")[1]["about"] == "127.0.0.9:1"
-
-
-def test_a_part_that_was_changed(patient: Patient) -> None:
-    patient.forget_configuration()
-    for file in patient.country.web_root.rglob("shared-params.xml"):
-        file.write_bytes(file.read_bytes().replace(b"Harbour", b"Arbour "))
-    check, observed, _ = patient.examine().link
-    assert check == "configuration"
-    assert "global_conf_part_downloaded_file_integrity_failure" in observed
-
-
 def test_a_folder_that_another_program_keeps(patient: Patient) -> None:
     patient.edit('use = "http"', 'use = "disk"')
     ran = patient.examine("--only", "configuration", "--only", "anchor")
@@ -123,3 +60,75 @@ def test_a_folder_that_another_program_keeps(patient: Patient) -> None:
     patient.forget_configuration()
     ran = patient.examine("--only", "configuration")
     assert ran.link[0] == "configuration"
+
+
+def test_another_packages_source_that_is_not_installed(patient: Patient) -> None:
+    patient.edit('use = "http"', 'use = "mine"')
+    check, observed, fix = patient.examine().link
+    assert check == "configuration"
+    assert observed.startswith("[globalconf] use = 'mine' is no source; known: disk, http")
+    assert fix == "Correct [globalconf]."
+
+
+def federate(patient: Patient, *, publish_theirs: bool) -> None:
+    """Our central server gives a partner's anchor; theirs publishes on the same web root."""
+    country, expires = patient.country, SystemClock().now() + timedelta(days=60)
+    theirs, ours = make_ca("Their configuration"), country.configuration
+    base = f"http://127.0.0.1:{country.ports.authority}"
+    source = AnchorSource(f"{base}/externalconf", (theirs.certificate.der,))
+    management = ManagementService("https://127.0.0.1:4001/", country.provider.client)
+    private = PrivateParameters("XG", management, 60, (Anchor("YY", (source,)),))
+    shared = describe_country(country)
+    files = publish(
+        "XG",
+        [
+            PublishedPart(PRIVATE_PARAMETERS, "private-params.xml", write_private(private)),
+            PublishedPart(SHARED_PARAMETERS, "shared-params.xml", write_shared(shared)),
+        ],
+        software_signer(ours.key, ours.certificate.der),
+        Boundaries("a" * 20, "b" * 20),
+        generation="1",
+        expires=expires,
+    )
+    if publish_theirs:
+        octets = write_shared(msgspec.structs.replace(shared, instance="YY", servers=()))
+        files |= publish(
+            "YY",
+            [PublishedPart(SHARED_PARAMETERS, "shared-params.xml", octets)],
+            software_signer(theirs.key, theirs.certificate.der),
+            Boundaries("c" * 20, "d" * 20),
+            generation="2",
+            expires=expires,
+            name="externalconf",
+        )
+    for name, octets in files.items():
+        path = country.web_root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(octets)
+
+
+def test_partners_that_are_there_are_named(patient: Patient) -> None:
+    federate(patient, publish_theirs=True)
+    patient.edit('use = "http"', 'use = "http"\nallowed-federations = ["YY"]')
+    ran = patient.examine("--only", "configuration")
+    (found,) = ran.of("configuration")
+    assert (ran.code, found["state"]) == (0, "ok")
+    assert found["observed"].endswith(", 2 servers, federated with YY")
+
+
+def test_a_partner_that_does_not_answer_is_a_warning(patient: Patient) -> None:
+    federate(patient, publish_theirs=False)
+    patient.edit('use = "http"', 'use = "http"\nallowed-federations = ["all"]')
+    ran = patient.examine("--only", "configuration")
+    assert ran.code == 0
+    told = [(f["state"], f.get("about")) for f in ran.of("configuration")]
+    assert told == [("ok", None), ("warning", None), ("warning", "YY")]
+    assert ran.of("configuration")[1]["observed"].startswith("partner YY is not refreshed: ")
+
+
+def test_an_allowed_partner_that_is_none(patient: Patient) -> None:
+    patient.edit('use = "http"', 'use = "http"\nallowed-federations = ["ZZ"]')
+    ran = patient.examine("--only", "configuration")
+    found = ran.of("configuration")[-1]
+    assert (ran.code, found["state"], found["about"]) == (0, "warning", "ZZ")
+    assert "allowed-federations names nobody" in found["observed"]

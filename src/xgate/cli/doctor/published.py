@@ -1,67 +1,38 @@
 """Checks of the anchor, and of the configuration that it leads to.
 
-The rule: every place that the anchor and the last configuration name is asked by itself, as the
-server would ask it, also for whether it plays an older configuration again; nothing is kept.
-Sources: globalconf 1 to 3, 11.
+The rule: it is taken as the server would take it, also where it would refuse an older one, and
+nothing is kept. Partners that are not there are a warning: they harm nobody but themselves.
+Sources: globalconf 1 to 3, federation 3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
-from urllib.parse import urlsplit
 
-import msgspec
 import trio
 
-from xgate.cli.doctor.case import CALL_SECONDS, Case, ask_all
+from xgate.cli.doctor.case import Case
 from xgate.cli.doctor.chain import Findings
 from xgate.cli.doctor.finding import Finding, broken, ok, skipped, warning
-from xgate.cli.doctor.times import CLOCK_FIX, LATE, length_text, note_date
+from xgate.cli.doctor.places import OPERATOR, ask_places, fix_for, said_of
+from xgate.cli.doctor.times import length_text
 from xgate.cli.output import Unusable, path_text, read_file
 from xgate.cli.show import time_text
-from xgate.cli.words import find_words
 from xgate.errors import Fault
 from xgate.globalconf.anchor import anchor_hash, read_anchor
+from xgate.globalconf.choose import SHIPPED, find_source, known_sources
 from xgate.globalconf.conf import GlobalConf
-from xgate.globalconf.directory import read_directory
 from xgate.globalconf.disk import read_disk
-from xgate.globalconf.download import (
-    CONNECTION_FAILURE,
-    Location,
-    download,
-    fetch_directory,
-    find_locations,
-)
-from xgate.globalconf.elements import DOCUMENT_LIMIT
+from xgate.globalconf.federation import allowed_partners, allows
 from xgate.globalconf.source import LoadedConf
-from xgate.net.errors import NetError
-from xgate.net.fetch import fetch
-from xgate.securityserver.conf_source import at_mapped_host, open_loader
+from xgate.securityserver.conf_source import open_loader
+from xgate.securityserver.settings import SettingsError
 
 __all__ = ["check_anchor", "check_configuration"]
 
-_OPERATOR = "the operator of the central server"
 _MOST_WARNINGS = 5
 _MOST_ANCHOR = 1024 * 1024
-_FIXES = {
-    "global_conf_outdated": f"Ask {_OPERATOR} whether it still publishes.",
-    "global_conf_missing_verification_cert": (
-        f"Get the current anchor from {_OPERATOR}, compare its hash by another way, and put it "
-        "in the place of the one that the settings name."
-    ),
-    "global_conf_part_invalid_instance_identifier": (
-        "Put the anchor of this server's own instance in the place that the settings name."
-    ),
-}
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    """One location, and why it gives nothing."""
-
-    location: Location
-    fault: Fault | None = None
+_WORDS = ("all", "none")
 
 
 async def check_anchor(case: Case) -> Findings:
@@ -71,7 +42,7 @@ async def check_anchor(case: Case) -> Findings:
         return [skipped("none is needed: somebody else keeps the configuration, and proves it")]
     path = case.folder / settings.anchor
     shown = path_text(path)
-    get = f"Get the anchor from {_OPERATOR}, compare its hash by another way, and put it there."
+    get = f"Get the anchor from {OPERATOR}, compare its hash by another way, and put it there."
     try:
         octets = await trio.to_thread.run_sync(read_file, path, _MOST_ANCHOR)
         case.anchor = read_anchor(octets)
@@ -97,76 +68,42 @@ async def check_anchor(case: Case) -> Findings:
 async def check_configuration(case: Case) -> Findings:
     """A genuine configuration that is valid now can be had."""
     if case.settings.globalconf.use == "http":
-        return await _check_places(case)
-    settings = case.settings
+        return await _download(case)
+    folder = path_text(case.folder / case.settings.globalconf.directory)
     try:
-        loader = open_loader(settings.globalconf, case.folder, case.clock.now, settings.peers.hosts)
-        case.conf = await trio.to_thread.run_sync(loader.begin, abandon_on_cancel=True)
-        case.conf.check_valid(case.clock.now())
+        conf = await trio.to_thread.run_sync(_load, case, abandon_on_cancel=True)
+        conf.check_valid(case.clock.now())
+    except SettingsError as error:
+        return [broken(str(error), fix="Correct [globalconf].")]
     except OSError as error:
-        what = f"{path_text(case.folder / settings.globalconf.directory)}: {error.strerror}"
-        return [broken(what, fix="Check whether the program that keeps this folder runs.")]
+        fix = "Check whether the program that keeps this folder runs."
+        return [broken(f"{folder}: {error.strerror or error}", fix=fix)]
     except Fault as fault:
-        return [broken(_said(fault), fix=_fix_for(fault))]
-    return _tell(case.conf, case.clock.now())
+        return [broken(said_of(fault), fix=fix_for(fault))]
+    return _take(case, conf)
 
 
-async def _check_places(case: Case) -> Findings:
+def _load(case: Case) -> GlobalConf:
+    """From a source that needs no network of ours; another package's keeps nothing here."""
+    settings, now = case.settings.globalconf, case.clock.now
+    if settings.use in SHIPPED:
+        return open_loader(settings, case.folder, now, case.settings.peers.hosts).begin()
+    open_source = find_source(settings.use)
+    if open_source is None:
+        known = ", ".join(known_sources())
+        raise SettingsError(f"[globalconf] use = '{settings.use}' is no source; known: {known}")
+    return open_source(settings.options, case.folder).fetch(now()).conf
+
+
+async def _download(case: Case) -> Findings:
     kept = await trio.to_thread.run_sync(_find_kept, case)
-    known = None if kept is None else kept.conf.instances.get(case.anchor.instance)
-    locations = find_locations(case.anchor, None if known is None else known.shared)
-    asked = await ask_all(partial(_look_at, case), dict.fromkeys(locations))
-    found, asked = await _first_whole(case, kept, asked)
-    places: dict[str, list[_Asked]] = {}
-    for one in asked:
-        places.setdefault(urlsplit(one.location.url).netloc, []).append(one)
-    refused = {place: here for place, here in places.items() if all(one.fault for one in here)}
+    found, refused = await ask_places(case, kept)
     if found is None:
-        _work_with_kept(case, kept)
-        return [_refused(case, place, here, broken) for place, here in refused.items()]
-    case.conf = found.conf
-    return [
-        *_tell(found.conf, case.clock.now()),
-        *(_refused(case, place, here, warning) for place, here in refused.items()),
-    ]
-
-
-async def _look_at(case: Case, location: Location) -> _Asked:
-    """Whether a genuine directory is there; it is small, and its parts are not."""
-
-    def look() -> None:
-        body = fetch_directory(partial(_get, case), location.url)
-        read_directory(body, location.certificates, case.clock.now())
-
-    try:
-        await trio.to_thread.run_sync(look, abandon_on_cancel=True)
-    except Fault as fault:
-        return _Asked(location, fault)
-    return _Asked(location)
-
-
-async def _first_whole(
-    case: Case, kept: LoadedConf | None, asked: Sequence[_Asked]
-) -> tuple[LoadedConf | None, list[_Asked]]:
-    """The first whole configuration as the server would take it, and what is told of all places."""
-    found: LoadedConf | None = None
-    told: list[_Asked] = []
-    for one in asked:
-        if one.fault is None and found is None:
-            take = partial(
-                download,
-                case.anchor,
-                partial(_get, case),
-                case.clock.now(),
-                [one.location],
-                known=kept,
-            )
-            try:
-                found, _ = await trio.to_thread.run_sync(take, abandon_on_cancel=True)
-            except Fault as fault:
-                one = _Asked(one.location, fault)
-        told.append(one)
-    return found, told
+        if kept is not None and _is_usable(case, kept.conf):
+            _take(case, kept.conf)
+            case.stands.add("configuration")  # the server goes on by it as well
+        return refused
+    return [*_take(case, found.conf), *refused]
 
 
 def _find_kept(case: Case) -> LoadedConf | None:
@@ -177,47 +114,42 @@ def _find_kept(case: Case) -> LoadedConf | None:
         return None
 
 
-def _work_with_kept(case: Case, kept: LoadedConf | None) -> None:
-    """Go on as the server does, by what it has kept, for as long as that is valid."""
-    own = case.anchor.instance
-    if kept is not None and kept.conf.own == own and kept.conf.valid_at(case.clock.now()):
-        case.conf = kept.conf
-        case.stands.add("configuration")
+def _is_usable(case: Case, conf: GlobalConf) -> bool:
+    return conf.own == case.anchor.instance and conf.valid_at(case.clock.now())
 
 
-def _get(case: Case, url: str) -> tuple[int, bytes]:
-    """For a thread; see ``download.Fetch``."""
-    return trio.from_thread.run(_fetch, case, url)
+def _take(case: Case, conf: GlobalConf) -> list[Finding]:
+    """Judge by it from now on, and tell what it is."""
+    now = case.clock.now()
+    case.conf = conf.without_expired(now)
+    return [*_tell(conf, now), *_partners(case, conf)]
 
 
-async def _fetch(case: Case, url: str) -> tuple[int, bytes]:
-    here = at_mapped_host(url, case.settings.peers.hosts)
-    try:
-        answer = await fetch(here, timeout=CALL_SECONDS, max_bytes=DOCUMENT_LIMIT + 1)
-    except (NetError, ValueError) as error:
-        raise OSError(str(error)) from error
-    note_date(case, urlsplit(url).netloc, answer.headers)
-    return answer.status, answer.body
-
-
-def _refused(
-    case: Case, place: str, here: Sequence[_Asked], tell: Callable[..., Finding]
-) -> Finding:
-    """Why a place gives nothing, by https and by http: what says most of it.
-
-    :param tell: how bad it is.
-    """
-    asked = next((o for o in here if o.fault and o.fault.code != CONNECTION_FAILURE), here[-1])
-    assert asked.fault is not None
-    url, fault = asked.location.url, asked.fault
-    if fault.code == CONNECTION_FAILURE:
-        return tell(fault.text, about=place, fix=f"Try from this machine: curl -v {url}")
-    observed = f"{url}: {_said(fault)}"
-    ahead = next((c.ahead for c in case.clocks if c.whose == place and abs(c.ahead) > LATE), None)
-    if fault.code == "global_conf_outdated" and ahead is not None:
-        observed += f"; its clock is {length_text(ahead)} from this machine's"
-        return tell(observed, about=place, fix=CLOCK_FIX)
-    return tell(observed, about=place, fix=_fix_for(fault))
+def _partners(case: Case, conf: GlobalConf) -> list[Finding]:
+    """Partners that are allowed, and are not there."""
+    allowed = case.settings.globalconf.allowed_federations
+    wanted = allowed_partners(conf.own, conf.instances[conf.own].private, allowed)
+    names = {anchor.instance for anchor in wanted}
+    missing = [
+        warning(
+            "this partner's configuration is not there, so its members are unknown",
+            about=name,
+            fix=f"Look at its other findings; ask {OPERATOR} whether its anchor is right.",
+        )
+        for name in sorted(names - set(case.conf.instances))
+    ]
+    strange = [
+        warning(
+            f"{OPERATOR} has no such partner, so [globalconf] allowed-federations names nobody",
+            about=word,
+            fix=f"Correct it, or ask {OPERATOR} to add the partner's anchor.",
+        )
+        for word in allowed
+        if case.settings.globalconf.use != "disk"
+        and word.strip().casefold() not in _WORDS
+        and not any(allows([word], name) for name in names)
+    ]
+    return [*missing, *strange]
 
 
 def _tell(conf: GlobalConf, now: datetime) -> list[Finding]:
@@ -234,17 +166,5 @@ def _tell(conf: GlobalConf, now: datetime) -> list[Finding]:
         if expires is not None and expires < now:
             text = f"the configuration of partner {name} expired {length_text(now - expires)} ago"
             found.append(warning(text, about=name, fix=f"Ask the operators of {name}."))
-    fix = f"Tell {_OPERATOR}."
-    found += [warning(text, fix=fix) for text in conf.warnings[:_MOST_WARNINGS]]
-    return found
-
-
-def _said(fault: Fault) -> str:
-    return f"{fault.code}: {fault.text}"
-
-
-def _fix_for(fault: Fault) -> str:
-    if fault.code in _FIXES:
-        return _FIXES[fault.code]
-    words = find_words(fault.code)
-    return f"Ask {_OPERATOR}." if words is None else f"Look at: {words.look_at}"
+    fix = f"Tell {OPERATOR}."
+    return [*found, *(warning(text, fix=fix) for text in conf.warnings[:_MOST_WARNINGS])]
