@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -82,3 +85,40 @@ async def test_what_it_cannot_do_without_is_named(place: Place) -> None:
     (place.folder / "pin").write_text("wrong\n")
     with pytest.raises(Fault, match="pin_incorrect"):
         await start(place, settings_of(place))
+
+
+AS_NOBODY = """import os, sys
+from pathlib import Path
+from xgate.errors import Fault
+from xgate.signer.ask import ask_signer
+from xgate.signer.protocol import Statistics
+os.setgid(65534); os.setuid(65534)
+try:
+    print(ask_signer(Path(sys.argv[1]), Statistics(1)))
+except Fault as fault:
+    print(fault)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize(
+    ("allowed", "said"),
+    [(("65534",), b"Counted(id=1"), (("1",), b"access_denied: "), ((), b"Permission denied")],
+)
+async def test_other_users_may_use_it_if_they_are_named(
+    place: Place, allowed: tuple[str, ...], said: bytes
+) -> None:
+    clock, drain = SystemClock(), Drain()
+    signer = msgspec.structs.replace(load_settings(place.settings).signer, allow_users=allowed)
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
+        await trio.Path(folder).chmod(0o711)
+        keys = msgspec.structs.replace(settings_of(place).keys, signer=f"{folder}/run/s")
+        settings = settings_of(place, signer=signer, keys=keys)
+        run = partial(run_signer, settings, place.folder, clock, Journal(clock, Lines().write))
+        async with trio.open_nursery() as nursery:
+            path = await nursery.start(run, drain)
+            done = await trio.run_process(
+                [sys.executable, "-c", AS_NOBODY, str(path)], capture_stdout=True
+            )
+            drain.start()
+    assert said in done.stdout

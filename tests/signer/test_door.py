@@ -7,13 +7,17 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from xgate.errors import Fault
 from xgate.net.errors import ConnectError
+from xgate.signer.ask import ask_signer
 from xgate.signer.door import check_visitor, open_door, user_ids
+from xgate.signer.protocol import Login
 
 AS_NOBODY = """import os, socket, sys
 os.setgid(65534); os.setuid(65534)
@@ -21,6 +25,22 @@ with socket.socket(socket.AF_UNIX) as sock:
     sock.connect(sys.argv[1])
     sock.recv(1)
 """
+LISTEN_AS_NOBODY = """import os, socket, sys
+os.setgid(65534); os.setuid(65534)
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    print("ready", flush=True)
+    print(listener.accept()[0].recv(100))
+"""
+
+
+@pytest.fixture
+def way() -> Iterator[Path]:
+    """A folder that other users can come to, which none of pytest's is."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
 
 
 def test_a_door_is_made_for_its_owner_alone(tmp_path: Path) -> None:
@@ -95,11 +115,8 @@ def test_our_own_user_may_pass() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-def test_another_user_may_pass_if_it_is_named(tmp_path: Path) -> None:
-    for above in (tmp_path, *tmp_path.parents):
-        if above.is_relative_to("/tmp") and above != Path("/tmp"):
-            above.chmod(0o711)
-    door = open_door(tmp_path / "signer.sock", shared=True)
+def test_another_user_may_pass_if_it_is_named(way: Path) -> None:
+    door = open_door(way / "signer.sock", shared=True)
     door.listener.setblocking(True)
     program = [sys.executable, "-c", AS_NOBODY, os.fspath(door.path)]
     try:
@@ -111,6 +128,21 @@ def test_another_user_may_pass_if_it_is_named(tmp_path: Path) -> None:
                     check_visitor(sock, frozenset({1}))
     finally:
         door.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_signer_of_somebody_else_is_told_nothing(way: Path) -> None:
+    path = way / "signer.sock"
+    way.chmod(0o777)
+    with subprocess.Popen(
+        [sys.executable, "-c", LISTEN_AS_NOBODY, os.fspath(path)], stdout=subprocess.PIPE
+    ) as impostor:
+        assert impostor.stdout is not None
+        impostor.stdout.readline()
+        with pytest.raises(Fault, match=rf"is process {impostor.pid} of user 65534"):
+            ask_signer(path, Login(1, "0", "Secret1234"))
+        said, _ = impostor.communicate(timeout=20)
+    assert said == b"b''\n"
 
 
 def test_users_have_names_or_numbers() -> None:

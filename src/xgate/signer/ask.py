@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from xgate.errors import Fault
 from xgate.ids import parse_short_client
 from xgate.net.key_reference import refer_to_key
+from xgate.signer.door import check_signer
 from xgate.signer.keyring import AuthKey, Keyring, SignKey
 from xgate.signer.protocol import (
     VERSION,
@@ -54,6 +55,7 @@ def ask_signer(path: Path, request: Numbered | Watch, *, seconds: float = _SECON
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(seconds)
             sock.connect(os.fspath(path))
+            check_signer(sock, path)
             sock.sendall(write_frame(Hello()) + write_frame(request))
             while True:
                 sock.settimeout(max(until - time.monotonic(), 0.001))

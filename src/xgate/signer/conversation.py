@@ -15,7 +15,7 @@ import trio
 from xgate.errors import Fault
 from xgate.net.drain import Drain
 from xgate.net.errors import TimedOutError
-from xgate.net.stream import SocketStream
+from xgate.net.stream import LINGER, SocketStream
 from xgate.signer.door import check_visitor
 from xgate.signer.protocol import (
     VERSION,
@@ -56,6 +56,7 @@ async def converse(
         await _Conversation(line, service, drain).run()
     except Fault as fault:
         await line.say(Refused(0, fault.code, fault.text))
+        await stream.aclose(linger=LINGER)  # a close at once would take the reason along
     except BaseExceptionGroup as group:
         raise _the_first(group) from None
 

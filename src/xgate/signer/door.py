@@ -19,7 +19,7 @@ from pathlib import Path
 from xgate.errors import Fault
 from xgate.net.errors import ConnectError
 
-__all__ = ["SignerDoor", "check_visitor", "open_door", "user_ids"]
+__all__ = ["SignerDoor", "check_signer", "check_visitor", "open_door", "user_ids"]
 
 _LONGEST = 107  # octets of a socket's path, by sockaddr_un
 _BACKLOG = 128
@@ -128,11 +128,28 @@ def check_visitor(sock: socket.socket, others: frozenset[int]) -> None:
 
     :raises Fault: ``access_denied``.
     """
-    octets = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    pid, user, _ = _CREDENTIALS.unpack(octets)
+    pid, user = _other_end(sock)
     if user != os.geteuid() and user not in others:
         raise Fault(
             "access_denied",
             f"Process {pid} of user {user} may not use this signer; "
             "name the user in [signer] allow-users to let it",
         )
+
+
+def check_signer(sock: socket.socket, path: Path) -> None:
+    """Refuse a signer at ``path`` that is somebody else's: it would be told PINs.
+
+    :raises Fault: ``access_denied``: neither root runs it, nor this process's user, nor whoever
+        the folder of its socket belongs to.
+    """
+    pid, user = _other_end(sock)
+    if user not in (0, os.geteuid(), path.parent.stat().st_uid):
+        raise Fault("access_denied", f"The signer at {path} is process {pid} of user {user}")
+
+
+def _other_end(sock: socket.socket) -> tuple[int, int]:
+    """Process and user at the other end, by the kernel's word."""
+    octets = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, user, _ = _CREDENTIALS.unpack(octets)
+    return pid, user

@@ -23,6 +23,7 @@ from xgate.errors import Fault
 from xgate.net.errors import ClosedError, ConnectError, NetError, TimedOutError
 from xgate.net.stream import SocketStream
 from xgate.signer.ask import read_ring
+from xgate.signer.door import check_signer
 from xgate.signer.keyring import Keyring
 from xgate.signer.protocol import (
     VERSION,
@@ -244,6 +245,10 @@ async def _connect(path: Path) -> SocketStream:
     try:
         sock.setblocking(False)
         sock.connect(os.fspath(path))  # on a Unix socket at once, or not at all
+        check_signer(sock, path)
+    except Fault:
+        sock.close()
+        raise
     except OSError as error:
         sock.close()
         raise ConnectError(error.strerror or str(error)) from None
