@@ -114,12 +114,16 @@ class Tokens:
 
     def refresh(self) -> None:
         """Look what has come and gone, and log in to what was not seen before."""
-        for module in self._modules:
-            self._maybe("module", module.refresh)
-        self._maybe(SOFTWARE, self.software.refresh)
+        self.look()
         for token in self.all():
             if token.id not in self._seen:
                 self._maybe(token.id, lambda token=token: self.login(token))  # type: ignore[misc]  # each its own
+
+    def look(self) -> None:
+        """Look what has come and gone, and log in to nothing."""
+        for module in self._modules:
+            self._maybe("module", module.refresh)
+        self._maybe(SOFTWARE, self.software.refresh)
 
     def login(self, token: ManagedToken) -> bool:
         """Log in to a token by its PIN as configured; False when it has none.

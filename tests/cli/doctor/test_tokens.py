@@ -83,6 +83,20 @@ def test_a_certificate_of_another_key_is_named(patient: Patient) -> None:
     assert "is another key's" in ran.of("keys")[1]["observed"]
 
 
+def test_certificates_that_are_not_in_use_yet_are_named(patient: Patient) -> None:
+    place = patient.place
+    stored = StoredCertificate(
+        place.auth.certificate.der, active=False, status="registration in progress"
+    )
+    entry = KeyEntry("AUTH", "auth", "AUTHENTICATION", (stored,))
+    write_store(patient.folder / "keys.xgate", patient.pin, [(entry, place.auth.key)])
+    found = patient.examine("--only", "keys").of("keys")[-1]
+    assert found["observed"] == (
+        "there is no usable key for authentication with an active, registered certificate "
+        "(there are: registration in progress, not active)"
+    )
+
+
 @pytest.fixture
 def signer(patient: Patient) -> Iterator[subprocess.Popen[bytes]]:
     """The patient's keys are in a process of their own."""

@@ -99,6 +99,7 @@ def _open_here(case: Case) -> Findings:
         if not _log_in_to_software(tokens, entries):
             what = "no PIN of the software token is set"
             return [broken(what, fix="Set pin-file, pin-env or pin-command in [keys].")]
+        tokens.look()
         found = [_open_token(tokens, token, _needed(entries)) for token in tokens.all()[1:]]
         missing = _needed(entries) - {token.id for token in tokens.all()}
         case.ring = tokens.keyring()
@@ -106,7 +107,7 @@ def _open_here(case: Case) -> Findings:
     finally:
         tokens.close()
     return [
-        *_summed(case.ring, f"in {path_text(tokens.store)}"),
+        *_summed(case.ring, f"in {path_text(tokens.store)}", entries),
         *signed,
         *(finding for finding in found if finding is not None),
         *(_absent(token_id) for token_id in sorted(missing)),
@@ -201,11 +202,12 @@ def _try(key: SignKey) -> Finding | None:
     return broken(f"it does not sign: {why}", about=about, fix=fix)
 
 
-def _summed(ring: Keyring, where: str) -> list[Finding]:
+def _summed(ring: Keyring, where: str, entries: Sequence[KeyEntry] = ()) -> list[Finding]:
     counts = {"signing": len(ring.signing), "authentication": len(ring.authentication)}
     lacking = [
         broken(
-            f"there is no usable key for {use} with an active, registered certificate",
+            f"there is no usable key for {use} with an active, registered certificate"
+            + _seen(use, entries),
             fix="Look with xgate keys list; get a certificate for one, and activate it.",
         )
         for use, number in counts.items()
@@ -213,3 +215,14 @@ def _summed(ring: Keyring, where: str) -> list[Finding]:
     ]
     said = ", ".join(f"{number} for {use}" for use, number in counts.items())
     return lacking or [ok(f"{said} {where}; all sign")]
+
+
+def _seen(use: str, entries: Sequence[KeyEntry]) -> str:
+    """The certificates that there are instead."""
+    states = [
+        stored.status if stored.active else f"{stored.status}, not active"
+        for entry in entries
+        if entry.usage == use.upper()
+        for stored in entry.certificates
+    ]
+    return f" (there are: {'; '.join(states)})" if states else ""
