@@ -36,6 +36,7 @@ from xgate.messagelog.record import Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.sandbox.background import Running, run_in_background
 from xgate.sandbox.country import found_country
+from xgate.signer.hardening import Hardened
 from xgate.testing.authority import NOW, Authority
 from xgate.testing.pki import Credential
 from xgate.trust.asic import Container, write_container
@@ -61,8 +62,12 @@ class Ran(NamedTuple):
 
 
 @pytest.fixture
-def xgate(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Run ``xgate`` with these arguments in this process."""
+def xgate(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Ran]:
+    """Run ``xgate`` with these arguments in this process, which is not to be hardened for good."""
+    for command in ("serve", "signer"):
+        monkeypatch.setattr(f"xgate.cli.{command}.harden_process", lambda **_: Hardened(None, None))
 
     def run(*arguments: object) -> Ran:
         with pytest.raises(SystemExit) as ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -16,7 +17,9 @@ from xgate.net.drain import Drain
 from xgate.net.errors import ConnectError
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.settings import Settings
+from xgate.signer.hardening import Hardened
 
+DONE = Hardened(None, "no such switch")
 SETTINGS = Settings("XG/COM/1/S")
 
 
@@ -37,16 +40,26 @@ async def unusable(_: Settings, __: Path, ___: Clock, ____: Journal, drain: Drai
 
 
 def test_the_first_signal_drains(tmp_path: Path) -> None:
-    assert run_until_told(until_drained, SETTINGS, tmp_path / "xgate.toml") == 0
+    assert run_until_told(until_drained, SETTINGS, tmp_path / "xgate.toml", DONE) == 0
 
 
 def test_the_second_signal_stops_at_once(tmp_path: Path) -> None:
-    assert run_until_told(deaf, SETTINGS, tmp_path / "xgate.toml") == 0
+    assert run_until_told(deaf, SETTINGS, tmp_path / "xgate.toml", DONE) == 0
 
 
 def test_what_cannot_be_used_is_the_command_lines_fault(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="cannot listen on a port"):
-        run_until_told(unusable, SETTINGS, tmp_path / "xgate.toml")
+        run_until_told(unusable, SETTINGS, tmp_path / "xgate.toml", DONE)
+
+
+def test_what_could_not_be_done_for_the_keys_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_until_told(until_drained, SETTINGS, tmp_path / "xgate.toml", DONE)
+    (line,) = map(json.loads, capfd.readouterr().err.splitlines())
+    assert (line["event"], line["swap"]) == ("keys less protected", "no such switch")
+    run_until_told(until_drained, SETTINGS, tmp_path / "xgate.toml", Hardened(None, None))
+    assert capfd.readouterr().err == ""
 
 
 def test_settings_that_are_not_there(tmp_path: Path) -> None:

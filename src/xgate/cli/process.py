@@ -23,6 +23,7 @@ from xgate.net.errors import NetError
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.libraries import libraries_into
 from xgate.securityserver.settings import Settings, SettingsError, load_settings
+from xgate.signer.hardening import Hardened
 
 __all__ = ["Run", "read_settings", "run_until_told", "start_again_with_provider"]
 
@@ -38,17 +39,19 @@ def read_settings(config: Path) -> Settings:
         raise Unusable(str(error)) from None
 
 
-def run_until_told(run: Run, settings: Settings, config: Path) -> int:
+def run_until_told(run: Run, settings: Settings, config: Path, hardened: Hardened) -> int:
     """Run until a signal has drained it; the exit code.
 
     :param config: the file that the settings were read from.
+    :param hardened: what was done for the keys of this process, to tell of.
     :raises Unusable: something that the settings name cannot be used.
     :raises Fault: a key store does not open, or there is no usable configuration.
     """
     clock = SystemClock()
     folder = config.resolve().parent
     journal = Journal(clock)
-    _keep_memory_private()
+    if hardened != Hardened(None, None):
+        journal.event("keys less protected", dumps=hardened.dumps, swap=hardened.swap)
 
     async def main() -> None:
         drain = Drain()
@@ -93,11 +96,3 @@ async def _drain_on_signal(
             if drain.started:
                 scope.cancel()
             drain.start()
-
-
-def _keep_memory_private() -> None:
-    """No core dump of a process that holds keys; where the platform has no such switch, none."""
-    if sys.platform == "linux":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -12,6 +12,7 @@ from xgate._native.provider import provider_is_named
 from xgate.cli.output import Unusable
 from xgate.cli.process import read_settings, run_until_told, start_again_with_provider
 from xgate.securityserver.run import run_server
+from xgate.signer.hardening import harden_process
 
 __all__ = ["serve"]
 
@@ -30,4 +31,5 @@ def serve(*, config: Path) -> int:
             start_again_with_provider()
         except FileNotFoundError as error:
             raise Unusable(f"[keys] signer: {error}") from None
-    return run_until_told(run_server, settings, config)
+    hardened = harden_process(lock=not settings.keys.signer)
+    return run_until_told(run_server, settings, config, hardened)

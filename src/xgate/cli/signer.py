@@ -6,6 +6,7 @@ from pathlib import Path
 
 from xgate.cli.process import read_settings, run_until_told
 from xgate.securityserver.signer_process import run_signer
+from xgate.signer.hardening import harden_process
 
 __all__ = ["signer"]
 
@@ -19,4 +20,5 @@ def signer(*, config: Path) -> int:
 
     :param config: The settings file (TOML) of the server; relative paths in it start at its folder.
     """
-    return run_until_told(run_signer, read_settings(config), config)
+    settings = read_settings(config)
+    return run_until_told(run_signer, settings, config, harden_process())

@@ -5,7 +5,8 @@ out, bound to its id and its public key: a sealed key opens as that key or not a
 known of a key (its certificates, their states) is not bound, so it changes without the PIN.
 ``check`` is a sealed empty text, so that a wrong PIN is told from a damaged key.
 
-The rule: neither the PIN nor a key appears in an error or a ``repr``.
+The rule: neither the PIN nor a key appears in an error or a ``repr``; what was decrypted is wiped
+as soon as the key is loaded.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from xgate.errors import Fault
+from xgate.signer.hardening import wiped
 from xgate.signer.software import PrivateKey, key_kind, public_octets
 
-__all__ = ["Opener", "SealedKeys", "damaged", "new_opener", "read_private"]
+__all__ = ["Opener", "SealedKeys", "new_opener"]
 
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 1 << 15, 8, 1  # 32 MiB, about 0.1 s: once per login
+_NONCE, _TAG = 12, 16
 
 
 class SealedKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,10 +51,8 @@ class SealedKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         :raises Fault: ``pin_incorrect``.
         """
         opener = Opener(self.salt, pin)
-        try:
-            opener.open_octets(self.check, b"")
-        except InvalidTag:
-            raise Fault("pin_incorrect", "The PIN of the key store is not correct") from None
+        if not opener.fits(self.check):
+            raise Fault("pin_incorrect", "The PIN of the key store is not correct")
         return opener
 
     def __repr__(self) -> str:
@@ -64,7 +65,9 @@ class Opener:
     def __init__(self, salt: bytes, pin: str) -> None:
         self.salt = salt
         kdf = Scrypt(salt=salt, length=32, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P)
-        self._cipher = AESGCM(kdf.derive(pin.encode()))
+        with wiped(32) as key:
+            kdf.derive_into(pin.encode(), key)
+            self._cipher = AESGCM(key)
 
     def __repr__(self) -> str:
         return "<Opener>"
@@ -83,25 +86,32 @@ class Opener:
 
         :raises Fault: ``cannot_sign``, when it is not that key, or damaged.
         """
-        try:
-            octets = self.open_octets(sealed, _bound(key_id, public_key))
-        except InvalidTag:
-            raise damaged(key_id) from None
-        return read_private(octets)
+        return self.open_bound(key_id, sealed, _bound(key_id, public_key))
+
+    def open_bound(self, key_id: str, sealed: bytes, bound: bytes) -> PrivateKey:
+        """``open``, for a key that something else is bound to."""
+        with wiped(max(0, len(sealed) - _NONCE - _TAG)) as octets:
+            try:
+                if len(sealed) < _NONCE + _TAG:
+                    raise InvalidTag
+                self._cipher.decrypt_into(sealed[:_NONCE], sealed[_NONCE:], bound, octets)
+            except InvalidTag:
+                raise _damaged(key_id) from None
+            key = load_der_private_key(octets, None)
+        key_kind(key)
+        return key  # type: ignore[return-value]  # key_kind has refused every other type
 
     def seal_octets(self, octets: bytes, bound: bytes) -> bytes:
         """Sealed: nonce, ciphertext, tag."""
-        nonce = secrets.token_bytes(12)
+        nonce = secrets.token_bytes(_NONCE)
         return nonce + self._cipher.encrypt(nonce, octets, bound)
 
-    def open_octets(self, sealed: bytes, bound: bytes) -> bytes:
-        """What was sealed.
-
-        :raises InvalidTag: under another PIN, with something else bound to it, or changed since.
-        """
-        if len(sealed) < 28:
-            raise InvalidTag
-        return self._cipher.decrypt(sealed[:12], sealed[12:], bound)
+    def fits(self, check: bytes) -> bool:
+        """Whether ``check`` was sealed under this PIN."""
+        try:
+            return self._cipher.decrypt(check[:_NONCE], check[_NONCE:], b"") == b""
+        except (InvalidTag, ValueError):
+            return False
 
 
 def new_opener(pin: str) -> Opener:
@@ -109,17 +119,7 @@ def new_opener(pin: str) -> Opener:
     return Opener(secrets.token_bytes(16), pin)
 
 
-def read_private(octets: bytes) -> PrivateKey:
-    """A private key from PKCS#8.
-
-    :raises Fault: ``unsupported_sign_algorithm`` for a kind that cannot sign here.
-    """
-    key = load_der_private_key(octets, None)
-    key_kind(key)
-    return key  # type: ignore[return-value]  # key_kind has refused every other type
-
-
-def damaged(key_id: str) -> Fault:
+def _damaged(key_id: str) -> Fault:
     """The refusal of sealed octets that do not open."""
     return Fault("cannot_sign", f"The entry of key '{key_id}' was changed or is damaged")
 

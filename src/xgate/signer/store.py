@@ -21,11 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from cryptography.exceptions import InvalidTag
 
 from xgate.errors import Fault
 from xgate.signer.entries import SOFTWARE, KeyEntry, StoredCertificate, StoredRequest, Usage
-from xgate.signer.sealing import Opener, SealedKeys, damaged, new_opener, read_private
+from xgate.signer.sealing import Opener, SealedKeys, new_opener
 from xgate.signer.software import PrivateKey, SoftwareToken, public_octets
 
 __all__ = [
@@ -160,10 +159,7 @@ class KeyStore(msgspec.Struct, frozen=True):
             raise Fault("cannot_sign", f"The key store has no key for the entry '{entry.id}'")
         if self.bound is None:
             return opener.open(entry.id, entry.public_key, sealed)
-        try:
-            return read_private(opener.open_octets(sealed, self.bound[entry.id]))
-        except InvalidTag:
-            raise damaged(entry.id) from None
+        return opener.open_bound(entry.id, sealed, self.bound[entry.id])
 
 
 def read_store(path: Path) -> KeyStore:
