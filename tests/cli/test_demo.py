@@ -30,6 +30,16 @@ def test_one_object_tells_that_everything_held(tmp_path: Path) -> None:
     assert len(containers) == result["asic_verified"]
 
 
+def test_servers_without_keys_tell_the_same_tale(tmp_path: Path) -> None:
+    command = [*XGATE, "demo", "--signers", "--json", "--folder", str(tmp_path / "demo")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("consumer", "provider"):
+        *_, statistics, stopped = (tmp_path / "demo" / name / "signer.log").read_text().splitlines()
+        assert sum(json.loads(statistics)["signatures"].values()) > 0
+        assert json.loads(stopped)["event"] == "stopped"
+
+
 def test_kept_running_it_prints_lines_that_work(tmp_path: Path) -> None:
     """The printed ``xgate verify`` line is run as printed; Ctrl-C ends everything it started."""
     command = [*XGATE, "demo", "--keep", "--folder", str(tmp_path / "demo")]

@@ -114,6 +114,7 @@ async def test_digests_are_signed_or_refused_one_by_one(desk: Desk) -> None:
     [
         (SignDigests(1, "9", ()), "token_not_found"),
         (SignDigests(1, "0", (("K", "urn:none", b""),)), "unsupported_sign_algorithm"),
+        (SignDigests(1, "0", (("K", ECDSA, b""),) * 65), "cannot_sign"),
         (SignTls(1, "00" * 32, "rsa", "SHA-256", b""), "cert_not_found"),
         (Login(1, "0", "wrong"), "pin_incorrect"),
         (Logout(1, "9"), "token_not_found"),

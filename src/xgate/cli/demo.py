@@ -17,7 +17,9 @@ from xgate.sandbox.demo import DemoError, DemoResult, run_demo
 __all__ = ["demo"]
 
 
-def demo(*, keep: bool = False, json: bool = False, folder: Path | None = None) -> int:
+def demo(
+    *, keep: bool = False, signers: bool = False, json: bool = False, folder: Path | None = None
+) -> int:
     """Run a whole ecosystem on loopback and send real messages through it.
 
     A certificate authority with OCSP responder and timestamping service, a signed global
@@ -29,6 +31,8 @@ def demo(*, keep: bool = False, json: bool = False, folder: Path | None = None) 
     ----------
     keep
         Leave everything running and print what to try.
+    signers
+        Keep the servers' keys in signers' processes (xgate signer).
     json
         Print one JSON object instead of the tale.
     folder
@@ -44,7 +48,8 @@ def demo(*, keep: bool = False, json: bool = False, folder: Path | None = None) 
         nonlocal result
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_on_signal, nursery.cancel_scope)
-            result = await run_demo(place.resolve(), SystemClock(), tell, keep=keep)
+            tale = run_demo(place.resolve(), SystemClock(), tell, keep=keep, signers=signers)
+            result = await tale
             nursery.cancel_scope.cancel()
 
     try:

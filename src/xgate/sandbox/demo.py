@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from xgate.messagelog.sqlite import SqliteStore
 from xgate.net.fetch import Response, fetch
 from xgate.sandbox.country import CONSUMER, PROVIDER, Country, Place, found_country
 from xgate.sandbox.messages import multipart_related, rest_url, soap_request
-from xgate.sandbox.pair import ServerProcess, serve_surroundings, start_process
+from xgate.sandbox.pair import ServerProcess, serve_surroundings, start_process, start_signer
 from xgate.trust.verify import verify_container
 from xgate.wire.fields import find_header
 
@@ -53,16 +54,20 @@ class DemoResult(msgspec.Struct, frozen=True):
     evidence: str
 
 
-async def run_demo(folder: Path, clock: Clock, tell: Tell, *, keep: bool = False) -> DemoResult:
+async def run_demo(
+    folder: Path, clock: Clock, tell: Tell, *, keep: bool = False, signers: bool = False
+) -> DemoResult:
     """Tell the whole tale in ``folder`` (exists, empty); with ``keep``, run on until cancelled.
 
+    :param signers: the servers leave their keys to signers' processes.
     :raises DemoError: something did not hold. :raises NetError: a server did not start.
     """
     began = clock.monotonic()
     tell("1. Founding a country: authorities, two organisations, keys, a signed configuration")
-    country = await trio.to_thread.run_sync(found_country, folder, clock.now())
+    found = partial(found_country, folder, clock.now(), signers=signers)
+    country = await trio.to_thread.run_sync(found)
     tell(f"   everything is in {folder}")
-    async with _running(country, clock, tell) as servers:
+    async with _running(country, clock, tell, signers=signers) as servers:
         caller = _Caller(country, tell)
         await caller.wait_until_ready()
         await caller.send_rest()
@@ -91,7 +96,7 @@ async def run_demo(folder: Path, clock: Clock, tell: Tell, *, keep: bool = False
 
 @asynccontextmanager
 async def _running(
-    country: Country, clock: Clock, tell: Tell
+    country: Country, clock: Clock, tell: Tell, *, signers: bool
 ) -> AsyncIterator[list[ServerProcess]]:
     """The authorities and services in this process, the two servers as processes of their own."""
     servers: list[ServerProcess] = []
@@ -101,6 +106,10 @@ async def _running(
         tell(f"2. OCSP responder, timestamping service, configuration: http://127.0.0.1:{port}/")
         tell("3. Starting two security servers, each a process of its own")
         try:
+            if signers:
+                tell("   and beside each a signer, who alone has its keys")
+                for place in country.places:
+                    servers.append(await start_signer(place))  # noqa: PERF401  those that run
             for place in (country.consumer, country.provider):
                 servers.append(await start_process(place))
                 tell(
@@ -110,7 +119,7 @@ async def _running(
             yield servers
         finally:
             with trio.CancelScope(shield=True):
-                for server in servers:
+                for server in reversed(servers):
                     await server.stop()
             nursery.cancel_scope.cancel()
 

@@ -52,6 +52,7 @@ __all__ = ["SignerService", "TokenShelf", "public_ring"]
 _LOG = logging.getLogger(__name__)
 _TLS_THREADS = 4  # handshakes do not queue behind what a slow token is asked for
 _TOKEN_THREADS = 8
+_MOST_DIGESTS = 64
 
 T = TypeVar("T")
 
@@ -138,6 +139,8 @@ class SignerService:
 
     async def _sign_digests(self, request: SignDigests) -> Answer:
         token = self._token(request.token)
+        if len(request.jobs) > _MOST_DIGESTS:
+            raise Fault("cannot_sign", f"At most {_MOST_DIGESTS} digests are signed at a time")
         jobs = [_job(*job) for job in request.jobs]
         results = await self._in_thread(lambda: token.sign(jobs))
         told = tuple((r.code, r.text) if isinstance(r, Fault) else r for r in results)
