@@ -170,4 +170,6 @@ def test_no_pin_is_tried_on_a_token_that_has_refused_one(
     assert (found is None) == (said is None)
     if found is not None and said is not None:
         assert found.observed.startswith(said)
-        assert found.about == "token 7 (HSM-1)"
+        assert (found.state, found.about) == ("broken", "token 7 (HSM-1)")
+    unneeded = judge_token("7", TokenState("HSM-1", "hsm", status, available, active), needed=False)
+    assert unneeded is None or unneeded.state == "warning"

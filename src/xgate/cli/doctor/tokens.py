@@ -61,16 +61,19 @@ async def _ask_signer(case: Case, path: Path) -> Findings:
     except Fault as fault:
         fix = f"Run: xgate signer --config {path_text(case.config)}; if it runs, look whether "
         return [broken(fault.text, fix=fix + "[signer] allow-users lets this user in.")]
-    case.ring = await _watch_ring(path)
     tokens = listed.tokens if isinstance(listed, TokenStates) else ()
-    states = [judge_token(token.id, token.state) for token in tokens]
+    case.ring = await _watch_ring(path)
+    used = {key.token.id for key in case.ring.signing}
+    states = [judge_token(token.id, token.state, needed=token.id in used) for token in tokens]
     login = "xgate keys login"
     closed = [
         warning(
             "nobody has logged in to it", about=_name(token.id, token.state), fix=f"Run: {login}"
         )
         for token in tokens
-        if token.state.available and not token.state.active
+        if token.state.available
+        and token.state.status != "not-initialized"
+        and not token.state.active
     ]
     found = [*(finding for finding in states if finding is not None), *closed]
     ring, where = case.ring, f"in the signer at {path_text(path)}"
@@ -135,8 +138,8 @@ def _needed(entries: Sequence[KeyEntry]) -> set[str]:
 def _open_token(tokens: Tokens, token: ManagedToken, needed: Collection[str]) -> Finding | None:
     """What is wrong with a hardware token, or another package's."""
     state = token.state()
-    found = judge_token(token.id, state)
-    if found is not None:
+    found = judge_token(token.id, state, needed=token.id in needed)
+    if found is not None or state.status == "not-initialized":
         return found
     tell = broken if token.id in needed else warning
     about = _name(token.id, state)
@@ -149,16 +152,21 @@ def _open_token(tokens: Tokens, token: ManagedToken, needed: Collection[str]) ->
         return tell(fault.text, about=about, fix=fix)
 
 
-def judge_token(token_id: str, state: TokenState) -> Finding | None:
-    """What is wrong with a token by its own words; None: nothing."""
+def judge_token(token_id: str, state: TokenState, *, needed: bool = True) -> Finding | None:
+    """What is wrong with a token by its own words; None: nothing.
+
+    :param needed: it holds keys that are in use.
+    """
     about = _name(token_id, state)
+    tell = broken if needed else warning
     if not state.available:
-        return broken("it is not there", about=about, fix="Plug it in, and start its service.")
-    if state.status == "not-initialized":
-        return warning("it has not been initialized", about=about, fix="Initialize it, or not.")
+        return tell("it is not there", about=about, fix="Plug it in, and start its service.")
+    if state.status == "not-initialized":  # an empty slot may look like this
+        fix = "Initialize it with its own tools, and bring the keys back."
+        return broken("it has not been initialized", about=about, fix=fix) if needed else None
     if state.status == "ok" or (state.active and state.status != "pin-locked"):
         return None
-    return broken(
+    return tell(
         f"its state is {state.status}, so no PIN is tried here: it could be locked by that",
         about=about,
         expected="ok",
