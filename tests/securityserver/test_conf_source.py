@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
+from msgspec.structs import replace
 
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
-from xgate.globalconf.disk import DiskSource, read_disk
+from xgate.globalconf.disk import DiskSource, read_disk, write_disk
 from xgate.globalconf.file_source import find_published
-from xgate.globalconf.source import ConfSource
+from xgate.globalconf.source import ConfSource, LoadedConf
 from xgate.net.server import Exchange
 from xgate.sandbox.country import Country, found_country
 from xgate.securityserver import conf_source
@@ -145,3 +146,97 @@ async def test_redirects_within_a_scheme_are_followed_but_not_for_ever(serve: Se
     round_and_round = await redirecting(serve, lambda path: path)
     with pytest.raises(OSError, match="redirects too often"):
         await trio.to_thread.run_sync(round_and_round)
+
+
+class Scripted:
+    """A source of another package that does what it is told."""
+
+    def __init__(self, *deeds: Callable[[], Any]) -> None:
+        self._deeds = list(deeds)
+
+    def fetch(self, now: datetime) -> LoadedConf:
+        return cast("LoadedConf", self._deeds.pop(0)())
+
+
+def fail(error: Exception) -> Callable[[], Any]:
+    def deed() -> None:
+        raise error
+
+    return deed
+
+
+def test_what_would_be_worse_is_refused_and_the_last_one_stays(country: Country) -> None:
+    good = DiskSource(country.verification).fetch(NOW)
+    bare = replace(good, conf=GlobalConf("XG", {}))
+    strange = replace(good, conf=GlobalConf("ZZ", good.conf.instances))
+    nobody = replace(good, conf=cast("GlobalConf", None))
+    refusals = {
+        "expired or incomplete": lambda: bare,
+        "speaks for instance ZZ; this server has begun in XG": lambda: strange,
+        "something else than": lambda: None,
+        "something else": lambda: nobody,
+        "fails by itself: ZeroDivisionError: x": fail(ZeroDivisionError("x")),
+        "fails by itself: StopIteration": fail(StopIteration()),
+    }
+    source = Loader(Scripted(lambda: good, *refusals.values(), lambda: good), lambda: NOW)
+    assert source.begin() is good.conf
+    for text in refusals:
+        with pytest.raises(Fault, match=text):
+            source.load()
+        assert source.loaded is good
+    assert source.load() is good.conf
+
+
+def test_a_source_that_fails_at_the_start_leaves_what_was_kept(
+    country: Country, tmp_path: Path
+) -> None:
+    kept = DiskSource(country.verification).fetch(NOW)
+    for error in (ZeroDivisionError("x"), OSError("y"), Fault("z", "z")):
+        source = Loader(Scripted(fail(error)), lambda: NOW, tmp_path / "kept", kept)
+        assert source.begin() == kept.conf
+        assert source.loaded.parts == kept.parts
+    with pytest.raises(Fault, match="fails by itself"):
+        Loader(Scripted(fail(ZeroDivisionError("x"))), lambda: NOW).begin()
+
+
+def test_what_cannot_be_kept_counts_all_the_same(country: Country, tmp_path: Path) -> None:
+    good = DiskSource(country.verification).fetch(NOW)
+    folder = tmp_path / "kept"
+    folder.write_text("in the way")
+    source = Loader(Scripted(*[lambda: good] * 3), lambda: NOW, folder)
+    conf = source.load()
+    assert conf.instances == good.conf.instances
+    assert conf.warnings == (f"the configuration cannot be kept in {folder}: File exists",)
+    assert source.load() is conf
+    folder.unlink()
+    assert source.load().warnings == ()
+    assert read_disk(folder, NOW).conf.own == "XG"
+
+
+async def test_what_was_kept_of_another_instance_is_not_begun_with(
+    country: Country, serve: Serve
+) -> None:
+    write_disk(country.folder / "kept", DiskSource(country.verification).fetch(NOW))
+    anchor = trio.Path(country.folder / "configuration-anchor.xml")
+    text = await anchor.read_text()
+    await anchor.write_text(text.replace("Identifier>XG<", "Identifier>ZZ<"))
+    with pytest.raises(Fault, match="connection_failure"):
+        await trio.to_thread.run_sync(loader(country, use="http", directory="kept").begin)
+
+
+async def test_all_fetches_from_a_partner_together_have_a_time(serve: Serve) -> None:
+    asked: list[str] = []
+
+    async def answer(exchange: Exchange) -> None:
+        asked.append(exchange.target)
+        if exchange.target == "/silent":
+            await trio.sleep_forever()
+        await exchange.respond(200, [], b"here")
+
+    place = f"http://127.0.0.1:{await serve(answer)}"
+    fetch = fetch_from(GlobalconfSettings(), {}, within=0.5)
+    assert await trio.to_thread.run_sync(fetch, f"{place}/quick") == (200, b"here")
+    for path in ("/silent", "/quick"):
+        with pytest.raises(OSError, match="the time for this partner is over"):
+            await trio.to_thread.run_sync(fetch, place + path)
+    assert asked == ["/quick", "/silent"]

@@ -83,7 +83,7 @@ def fetch(
     except Fault as fault:
         raise Unusable(f"{path_text(anchor)} is not an anchor: {fault}") from None
     now = SystemClock().now()
-    known = None if directory is None else _known(directory, now)
+    known = None if directory is None else _known(directory)
     settings = GlobalconfSettings(tls_verification=tls_verification)
     source = HttpSource(
         read, fetch_from(settings, {}), known=known, older=accept_older, allowed=allow
@@ -114,11 +114,11 @@ def _at_version(anchor: Anchor, version: int | None) -> Anchor:
     return msgspec.structs.replace(anchor, sources=sources)
 
 
-def _known(directory: Path, now: datetime) -> LoadedConf | None:
+def _known(directory: Path) -> LoadedConf | None:
     if directory.exists() and not directory.is_dir():
         raise Unusable(f"{path_text(directory)} is not a folder")
     try:
-        return read_disk(directory, now)
+        return read_disk(directory, None)
     except (Fault, OSError):
         return None
 

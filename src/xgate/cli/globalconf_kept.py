@@ -7,7 +7,7 @@ with its date.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -121,7 +121,7 @@ def diff(before: Path, after: Path, /, *, json: bool = False) -> int:
 def _read(directory: Path) -> LoadedConf:
     try:
         # Partners that have expired are to be seen as well.
-        return read_disk(directory, datetime(1970, 1, 1, tzinfo=UTC))
+        return read_disk(directory, None)
     except (Fault, OSError) as error:
         raise Unusable(f"{path_text(directory)} holds no configuration: {error}") from None
 

@@ -49,9 +49,12 @@ class DiskSource:
         return self._known
 
 
-def read_disk(root: Path, now: datetime, *, previous: LoadedConf | None = None) -> LoadedConf:
+def read_disk(
+    root: Path, now: datetime | None, *, previous: LoadedConf | None = None
+) -> LoadedConf:
     """Read the configuration under ``root`` without foreign instances that have expired.
 
+    :param now: None: with those as well.
     :param previous: what was read before; its files stand in for those that cannot be read now.
     :raises Fault: ``malformed_global_conf`` if there is no own instance identifier, or no instance.
     """
@@ -63,7 +66,7 @@ def read_disk(root: Path, now: datetime, *, previous: LoadedConf | None = None) 
         part
         for folder in folders
         for part in _read_folder(folder)
-        if part.instance == own or part.expires is None or now < part.expires
+        if part.instance == own or now is None or part.expires is None or now < part.expires
     ]
     return assemble(own, parts, previous=previous, forgiving=True)
 

@@ -4,12 +4,14 @@ The rule: what was learnt last time guides the next time, namely the keys and ad
 shared parameters, and the location that answered, which is tried first; nothing learnt can add
 trust beyond them (globalconf 2.2, 2.3). The own instance comes first and must succeed; then each
 partner that is allowed is asked, and one that fails keeps what it last said until that expires
-(federation 3). Sockets are the caller's: it passes in how to fetch a URL.
+(federation 3); the keys it has taught guide beyond that. Partners that failed wait for their turn,
+so that however many are silent the own configuration stays fresh. Sockets are the caller's: it
+passes in how to fetch a URL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from xgate.errors import Fault
@@ -22,6 +24,10 @@ from xgate.globalconf.source import LoadedConf, assemble, with_partners
 __all__ = ["HttpSource"]
 
 
+_MOST_FAILURES = 2
+"""Of partners in one ``fetch``: they cost time, and our own configuration expires meanwhile."""
+
+
 class HttpSource:
     """A ``ConfSource`` that downloads the configuration of the anchor's instance.
 
@@ -31,6 +37,7 @@ class HttpSource:
     :param weak: take digests and signatures by MD5 and SHA-1 as well.
     :param older: take a configuration that expires before the last one; see ``download``.
     :param allowed: which partners are asked as well; see ``federation.allows``.
+    :param partner_fetch: makes what fetches all that is one partner's, within a time that it knows.
     """
 
     def __init__(
@@ -43,47 +50,69 @@ class HttpSource:
         weak: bool = False,
         older: bool = False,
         allowed: Iterable[str] = (),
+        partner_fetch: Callable[[], Fetch] | None = None,
     ) -> None:
         self._anchor = anchor
         self._get = fetch
-        self._known = known
+        self._known = known if known is not None and known.conf.own == anchor.instance else None
         self._spread = spread
         self._weak = weak
         self._older = older
         self._allowed = tuple(allowed)
+        self._partner_fetch = partner_fetch or (lambda: fetch)
         self._each: dict[str, LoadedConf] = {}  # what each instance's own download gave
         self._answered: dict[str, Location] = {}
+        self._failures: dict[str, Fault] = {}  # of partners; who waits longest stands first
+        self._given: tuple[LoadedConf, LoadedConf] | None = None  # all, and what holds of it
 
     def fetch(self, now: datetime) -> LoadedConf:
         """Download what is new.
 
         :raises Fault: as ``download.download``, for the own instance.
         """
-        own = self._download(self._anchor, now, partner=False)
+        own = self._download(self._anchor, now, self._get)
         private = own.conf.instances[own.conf.own].private
-        partners: list[LoadedConf] = []
-        noted: list[str] = []
-        for anchor in allowed_partners(own.conf.own, private, self._allowed):
-            try:
-                partners.append(self._download(anchor, now, partner=True))
-            except Fault as fault:
-                noted.append(f"partner {anchor.instance} is not refreshed: {fault}")
-                kept = self._kept(anchor.instance, now)
-                if kept is not None:
-                    partners.append(kept)
-        self._known = with_partners(own, partners, self._known, noted)
-        for gone in set(self._each) - set(self._known.conf.instances):
-            del self._each[gone]
-        return self._known
+        wanted = allowed_partners(own.conf.own, private, self._allowed)
+        self._ask_partners(wanted, now)
+        kept = [self._kept(anchor.instance) for anchor in wanted]
+        noted = [
+            f"partner {anchor.instance} is not refreshed: {self._failures[anchor.instance]}"
+            for anchor in wanted
+            if anchor.instance in self._failures
+        ]
+        self._known = with_partners(own, [one for one in kept if one], self._known, noted)
+        return self._without_expired(self._known, now)
 
-    def _download(self, anchor: Anchor, now: datetime, *, partner: bool) -> LoadedConf:
+    def _ask_partners(self, wanted: Sequence[Anchor], now: datetime) -> None:
+        """All that are well; of those that failed, only as many as there is patience for."""
+        anchors = {anchor.instance: anchor for anchor in wanted}
+        for forgotten in (self._each, self._answered, self._failures):
+            for name in forgotten.keys() - anchors.keys() - {self._anchor.instance}:
+                del forgotten[name]
+        well = [name for name in anchors if name not in self._failures]
+        failed = 0
+        for name in (*well, *self._failures):
+            if failed == _MOST_FAILURES:
+                return
+            before = self._failures.pop(name, None)
+            try:
+                self._download(anchors[name], now, self._partner_fetch(), partner=True)
+            except Fault as fault:
+                failed += 1
+                # Told by one text as long as it is one trouble: the place may be another each time.
+                same = before if before and before.code == fault.code else None
+                self._failures[name] = same or fault
+
+    def _download(
+        self, anchor: Anchor, now: datetime, fetch: Fetch, *, partner: bool = False
+    ) -> LoadedConf:
         locations = find_locations(anchor, self._last_shared(anchor.instance), self._spread)
         answered = self._answered.pop(anchor.instance, None)  # kept only if this succeeds
         if answered in locations:
             locations = (answered, *locations)
         loaded, self._answered[anchor.instance] = download(
             anchor,
-            self._get,
+            fetch,
             now,
             locations,
             known=self._each.get(anchor.instance, self._known),
@@ -94,15 +123,23 @@ class HttpSource:
         self._each[anchor.instance] = loaded
         return loaded
 
-    def _kept(self, instance: str, now: datetime) -> LoadedConf | None:
-        """What a partner last said, while it holds."""
-        known = self._each.get(instance, self._known)
-        parts = [part for part in known.parts if part.instance == instance] if known else []
-        if not parts or any(part.expires is not None and part.expires <= now for part in parts):
-            return None
-        return assemble(instance, parts, previous=known)
+    def _kept(self, instance: str) -> LoadedConf | None:
+        """What a partner said now or last, be it expired: its keys are known from there."""
+        if instance in self._each or self._known is None:
+            return self._each.get(instance)
+        parts = [part for part in self._known.parts if part.instance == instance]
+        return assemble(instance, parts, previous=self._known) if parts else None
 
     def _last_shared(self, instance: str) -> SharedParameters | None:
         known = self._each.get(instance, self._known)
         found = None if known is None else known.conf.instances.get(instance)
         return None if found is None else found.shared
+
+    def _without_expired(self, whole: LoadedConf, now: datetime) -> LoadedConf:
+        """The same with the files of all, but without instances of partners that have expired."""
+        known, given = self._given or (None, whole)
+        if known is not whole or given.conf.without_expired(now) is not given.conf:
+            conf = whole.conf.without_expired(now)
+            given = whole if conf is whole.conf else LoadedConf(conf, whole.parts)
+            self._given = whole, given
+        return given

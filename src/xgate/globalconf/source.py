@@ -66,7 +66,10 @@ class StoredPart(msgspec.Struct, frozen=True):
 
 
 class LoadedConf(msgspec.Struct, frozen=True):
-    """A configuration and the files it was made from."""
+    """A configuration and the files it was made from.
+
+    There may be files of a partner besides that has expired: they tell where its new ones are.
+    """
 
     conf: GlobalConf
     parts: tuple[StoredPart, ...]

@@ -32,8 +32,8 @@ def write_verification_zip(loaded: LoadedConf, at: datetime) -> bytes:
 
 def _files(loaded: LoadedConf) -> Iterator[tuple[str, bytes]]:
     for part in loaded.parts:
-        if part.file_name != SHARED_FILE:
-            continue
+        if part.file_name != SHARED_FILE or part.instance not in loaded.conf.instances:
+            continue  # the files of a partner that has expired are kept as well
         name = f"{_FOLDER}/{directory_name(part.instance)}/{SHARED_FILE}"
         version = {"configurationVersion": str(part.version)}
         yield name, part.octets

@@ -2,17 +2,20 @@
 
 The rule: loading is synchronous and runs in a thread; over HTTP it borrows the event loop for each
 fetch. What was loaded over HTTP is also written in the reference's layout, for ``xgate verify`` and
-for a start while the source is away.
+for a start while the source is away; where it cannot be written it counts all the same. What would
+be worse than what is there, or of another instance, is refused, whoever the source is.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
+import msgspec
 import trio
 
 from xgate.errors import Fault
@@ -35,6 +38,8 @@ __all__ = ["Loader", "at_mapped_host", "fetch_from", "open_loader"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 6
+_PARTNER_SECONDS = 60.0
+"""For all places of one partner: our own configuration must not grow old over it."""
 
 
 class Loader:
@@ -55,7 +60,9 @@ class Loader:
         self._now = now
         self._keep = keep
         self._kept = kept
-        self._loaded = kept
+        self._fetched: LoadedConf | None = None
+        self._trouble = ""
+        self._loaded: LoadedConf | None = None
 
     @property
     def loaded(self) -> LoadedConf:
@@ -68,26 +75,42 @@ class Loader:
 
         What was kept may have expired; then every message is refused until a source answers.
 
-        :raises Fault: neither is there. :raises OSError: as ``load``.
+        :raises Fault: neither is there. :raises OSError: the source cannot be read.
         """
         try:
             return self.load()
-        except Fault:
+        except (Fault, OSError):
             if self._kept is None:
                 raise
-            return self._kept.conf
+            conf = self._kept.conf.without_expired(self._now())
+            self._loaded = msgspec.structs.replace(self._kept, conf=conf)
+            return conf
 
     def load(self) -> GlobalConf:
         """The configuration of now; the same value when nothing has changed.
 
-        :raises Fault: nothing usable was found. :raises OSError: it could not be kept.
+        :raises Fault: nothing usable was found. :raises OSError: the source cannot be read.
         """
-        loaded = self._source.fetch(self._now())
-        if self._keep is not None and loaded is not self._kept:
-            write_disk(self._keep, loaded)
-            self._kept = loaded
-        self._loaded = loaded
-        return loaded.conf
+        now = self._now()
+        fetched = _fetch_whatever_comes(self._source, now)
+        if self._loaded is not None:
+            _check_no_worse(fetched.conf, self._loaded.conf, now)
+        trouble = "" if fetched is self._kept else self._write(fetched)
+        if fetched is not self._fetched or trouble != self._trouble:
+            self._fetched, self._trouble = fetched, trouble
+            self._loaded = _noting(fetched, trouble) if trouble else fetched
+        return self.loaded.conf
+
+    def _write(self, fetched: LoadedConf) -> str:
+        """Keep it for the next run; what hinders that, which is tried again with the next load."""
+        if self._keep is None:
+            return ""
+        try:
+            write_disk(self._keep, fetched)
+        except OSError as error:
+            return f"the configuration cannot be kept in {self._keep}: {error.strerror or error}"
+        self._kept = fetched
+        return ""
 
 
 def open_loader(
@@ -105,14 +128,15 @@ def open_loader(
     if settings.use == "disk":
         return Loader(DiskSource(directory), now)
     if settings.use not in SHIPPED:
-        return Loader(_open_other(settings, folder), now, directory, _known(directory, now()))
+        return Loader(_open_other(settings, folder), now, directory, _known(directory))
     anchor = _read_anchor(folder / settings.anchor)
     if settings.use == "published":
         return Loader(TreeSource(anchor, directory, allowed=settings.allowed_federations), now)
-    kept = _known(directory, now())
+    kept = _known(directory, anchor.instance)
     source = HttpSource(
         anchor,
         fetch_from(settings, hosts),
+        partner_fetch=lambda: fetch_from(settings, hosts, within=_PARTNER_SECONDS),
         known=kept,
         spread=lambda places: tuple(random.sample(places, len(places))),
         older=settings.accept_older,
@@ -125,15 +149,22 @@ def fetch_from(
     settings: GlobalconfSettings,
     hosts: Mapping[str, str],
     heard: Callable[[str, Response], None] = lambda url, answer: None,
+    *,
+    within: float = math.inf,
 ) -> Fetch:
     """Fetches URLs on the event loop, for a thread of it; redirects within a scheme are followed.
 
     :param hosts: names and the addresses to use for them. :param heard: told of every answer.
+    :param within: seconds from the first fetch, for all together.
     """
+    limit: list[float] = []
 
     def fetch(url: str) -> tuple[int, bytes]:
+        if not limit:
+            limit.append(trio.from_thread.run_sync(trio.current_time) + within)
         for _ in range(_MOST_REDIRECTS):
-            answer = trio.from_thread.run(_fetch, at_mapped_host(url, hosts), settings)
+            place = at_mapped_host(url, hosts)
+            answer = trio.from_thread.run(_fetch, place, settings, limit[0])
             heard(url, answer)
             target = find_header(answer.headers, "location")
             if answer.status not in _REDIRECTS or target is None:
@@ -175,22 +206,58 @@ def _open_other(settings: GlobalconfSettings, folder: Path) -> ConfSource:
     return open_source(settings.options, folder)
 
 
-def _known(directory: Path, now: datetime) -> LoadedConf | None:
+def _known(directory: Path, instance: str | None = None) -> LoadedConf | None:
     try:
-        return read_disk(directory, now)
+        kept = read_disk(directory, None)
     except (Fault, OSError):
         return None  # nothing was kept yet, or nothing usable: the source decides
+    return kept if instance in (None, kept.conf.own) else None
 
 
-async def _fetch(url: str, settings: GlobalconfSettings) -> Response:
-    verify: Verify = "name" if settings.hostname_verification else "chain"
+def _fetch_whatever_comes(source: ConfSource, now: datetime) -> LoadedConf:
+    """What a source gives, which may be another package's.
+
+    :raises Fault: also in place of whatever error of its own. :raises OSError: as the source does.
+    """
     try:
-        return await fetch(
-            url,
-            timeout=settings.connect_seconds + settings.answer_seconds,
-            connect_timeout=settings.connect_seconds,
-            max_bytes=DOCUMENT_LIMIT + 1,
-            verify=verify if settings.tls_verification else "nothing",
-        )
-    except (NetError, ValueError) as error:
-        raise OSError(str(error)) from error
+        fetched = source.fetch(now)
+    except (Fault, OSError):
+        raise
+    except Exception as error:
+        text = f"The source of the configuration fails by itself: {type(error).__name__}: {error}"
+        raise Fault("internal_error", text) from error
+    if not isinstance(fetched, LoadedConf) or not isinstance(fetched.conf, GlobalConf):
+        raise Fault("malformed_global_conf", "The source gives something else than a configuration")
+    return fetched
+
+
+def _check_no_worse(new: GlobalConf, old: GlobalConf, now: datetime) -> None:
+    """A server has one instance while it runs, and works as long as anything lets it."""
+    if new.own != old.own:
+        text = f"The source speaks for instance {new.own}; this server has begun in {old.own}"
+        raise Fault("global_conf_part_invalid_instance_identifier", text)
+    if old.valid_at(now) and not new.valid_at(now):
+        text = "The source gives a configuration that is expired or incomplete, unlike the last one"
+        raise Fault("global_conf_outdated", text)
+
+
+def _noting(fetched: LoadedConf, trouble: str) -> LoadedConf:
+    conf = fetched.conf
+    noting = GlobalConf(conf.own, conf.instances, warnings=(*conf.noted, trouble), previous=conf)
+    return msgspec.structs.replace(fetched, conf=noting)
+
+
+async def _fetch(url: str, settings: GlobalconfSettings, limit: float) -> Response:
+    verify: Verify = "name" if settings.hostname_verification else "chain"
+    with trio.move_on_at(limit):
+        try:
+            return await fetch(
+                url,
+                timeout=settings.connect_seconds + settings.answer_seconds,
+                connect_timeout=settings.connect_seconds,
+                max_bytes=DOCUMENT_LIMIT + 1,
+                verify=verify if settings.tls_verification else "nothing",
+            )
+        except (NetError, ValueError) as error:
+            raise OSError(str(error)) from error
+    raise OSError("the time for this partner is over")
