@@ -130,7 +130,7 @@ def test_a_folder_that_holds_no_token(
     (tmp_path / "keyconf.xml").write_text("<keyConf/>")
     ran = xgate("keys", "import", tmp_path, *pin)
     assert ran.code == 1
-    assert "no key that has a use" in ran.err
+    assert "holds no key" in ran.err
     assert not store.exists()
 
 

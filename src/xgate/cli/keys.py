@@ -109,7 +109,7 @@ def _read_token(folder: Path, pin: str) -> list[ImportedKey]:
             raise Unusable(str(fault)) from None
         raise
     if not imported:
-        raise Fault("key_not_found", f"{path_text(folder)} holds no key that has a use")
+        raise Fault("key_not_found", f"{path_text(folder)} holds no key")
     return imported
 
 

@@ -20,7 +20,7 @@ from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId
 from xgate.securityserver.certificate_check import check_good_now
 from xgate.signer.admission import Admission, admit_certificate
-from xgate.signer.entries import SOFTWARE, StoredCertificate
+from xgate.signer.entries import StoredCertificate
 from xgate.signer.registry import (
     change_certificate,
     check_certificate,
@@ -42,9 +42,6 @@ def import_certificate(
     octets, wanted = read_file(path, _MOST), read_member(member)
     with open_place(which) as place:
         conf = place.configuration()
-        for token in place.tokens.all():  # keys that were never used here are seen by a login
-            if token.id != SOFTWARE and not token.state().active:
-                place.tokens.login(token)
         admission = _admit(place, conf, octets, wanted)
         stored = admission.stored
         fault = _why_not_good(place, conf, stored) if stored.active else None
@@ -106,7 +103,13 @@ def disable(certificate: str, /, *, which: WhichKeys | None = None, json: bool =
 
 
 def _admit(place: KeyPlace, conf: GlobalConf, octets: bytes, member: ClientId | None) -> Admission:
-    return admit_certificate(octets, place.tokens.entries(), place.terms(conf), member)
+    try:
+        return admit_certificate(octets, place.read().keys, place.terms(conf), member)
+    except Fault as fault:
+        if fault.code != "key_not_found":
+            raise
+        place.log_in_everywhere()
+        return admit_certificate(octets, place.tokens.entries(), place.terms(conf), member)
 
 
 def _why_not_good(place: KeyPlace, conf: GlobalConf, stored: StoredCertificate) -> Fault | None:

@@ -25,6 +25,7 @@ from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.section import SettingsError
 from xgate.securityserver.settings import KeysSettings, Settings
 from xgate.signer.admission import Terms
+from xgate.signer.entries import SOFTWARE
 from xgate.signer.store import KeyStore, change_store
 from xgate.signer.token import ManagedToken
 
@@ -121,6 +122,18 @@ class KeyPlace:
         said = pin.pin_file is not None or pin.pin_env is not None
         if said or not self.tokens.login(token):
             token.login(ask_pin(token.id, pin))
+
+    def log_in_everywhere(self) -> None:
+        """To every other token by the settings' PINs, to see the keys that were never used here.
+
+        One that refuses hides no other: it is told of.
+        """
+        for token in self.tokens.all():
+            if token.id != SOFTWARE and not token.state().active:
+                try:
+                    self.tokens.login(token)
+                except Fault as fault:
+                    _tell(token.id, fault)
 
     def configuration(self) -> GlobalConf:
         """The global configuration as the server has it. :raises Unusable: there is none."""

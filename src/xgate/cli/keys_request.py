@@ -125,10 +125,11 @@ def _remember(place: KeyPlace, key: str, wanted: _Wanted) -> tuple[KeyEntry, Sto
 
 def _entry(place: KeyPlace, key: str) -> KeyEntry:
     """A key of the registry, or one that lies on a token and was never used here."""
-    for token in place.tokens.all():
-        if token.id != SOFTWARE and not token.state().active:
-            place.tokens.login(token)
-    return check_key(KeyStore(place.tokens.entries()), key)
+    try:
+        return check_key(place.read(), key)
+    except Fault:
+        place.log_in_everywhere()
+        return check_key(KeyStore(place.tokens.entries()), key)
 
 
 def _form(

@@ -22,6 +22,7 @@ __all__ = [
     "Applicant",
     "SubjectField",
     "fill_fields",
+    "is_subject_field",
     "subject_fields",
     "write_subject",
 ]
@@ -198,6 +199,11 @@ def _value(field: SubjectField, given: Mapping[str, str]) -> str:
     if field.name == "C" and not field.fixed and not (len(value) == 2 and value.isalpha()):
         raise _wrong(f"The field 'C' must be a country code of two letters, not '{value}'")
     return value
+
+
+def is_subject_field(name: str) -> bool:
+    """Whether a field of this name can stand in a subject."""
+    return name in _TYPES
 
 
 def write_subject(values: Sequence[tuple[str, str]]) -> bytes:
