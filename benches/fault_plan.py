@@ -11,13 +11,25 @@ from collections.abc import Collection, Iterator
 from random import Random
 from typing import NamedTuple
 
-__all__ = ["DATABASE", "FILES", "KINDS", "SERVERS", "SERVICE", "WIRE", "Fault", "plan_storms"]
+__all__ = ["DATABASE", "FILES", "KINDS", "SERVERS", "WIRES", "Fault", "plan_storms"]
 
 SERVERS = ("consumer", "provider")
 """The two security servers: what can be killed, paused, and left without room."""
 
-WIRE = ("delay", "cut", "half_close", "garbage", "refuse")
-"""What can happen to connections."""
+WIRES = {
+    "delay": ("peers", "services", "client"),
+    "reset": ("peers", "services", "client", "conf", "ocsp", "tsa"),
+    "half_close": ("peers", "client"),
+    "noise": ("peers", "conf", "ocsp", "tsa"),
+    "refuse": ("peers", "peers_ocsp", "services", "client", "conf", "ocsp", "tsa"),
+    "hang": ("peers", "peers_ocsp", "services", "client", "conf", "ocsp", "tsa"),
+    "trickle": ("services", "conf", "ocsp", "tsa"),
+    "busy": ("conf", "ocsp", "tsa"),
+}
+"""What can happen to connections, and to which of ``xgate.sandbox.wires``.
+
+There is no noise where nothing would tell it from what was sent.
+"""
 
 FILES = ("disk_full", "file_limit")
 """Nothing more can be written: to the log's file system, or to any file."""
@@ -25,20 +37,13 @@ FILES = ("disk_full", "file_limit")
 DATABASE = ("database_stop", "database_crash", "database_pause")
 """What can happen to PostgreSQL."""
 
-SERVICE = ("service_slow", "service_dead")
-"""What can happen to the provider's information system."""
-
 KINDS: dict[str, tuple[int, tuple[str, ...]]] = {
     "kill": (6, SERVERS),
     "pause": (4, SERVERS),
     "disk_full": (5, SERVERS),
     "file_limit": (4, SERVERS),
     **dict.fromkeys(DATABASE, (4, ("",))),
-    "tsa_away": (3, ("",)),
-    "ocsp_away": (2, ("",)),
-    "conf_away": (2, ("",)),
-    **{f"wire_{harm}": (3, ("",)) for harm in WIRE},
-    **dict.fromkeys(SERVICE, (2, ("",))),
+    **{f"wire_{harm}": (3, wires) for harm, wires in WIRES.items()},
 }
 """Every kind of fault: how often it comes, by weight, and what it can befall."""
 

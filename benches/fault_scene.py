@@ -2,7 +2,8 @@
 
 The rule: a fault is begun and cured by one pair of calls, from one table; whatever ends the run,
 what was begun is cured. The country's settings are those that users have, but for where it sends
-its messages (through bad wires), where its log is, and how often it is timestamped and archived.
+its messages (through bad wires), where its log is, and how often it is timestamped, archived and
+told the configuration.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import trio
 
 from fault_plan import DATABASE, KINDS, Fault
 from fault_servers import LogDisk, Supervised
 from xgate.clock import SystemClock
-from xgate.sandbox.authority import Authority
 from xgate.sandbox.country import CONSUMER, Country, Place, found_country
 from xgate.sandbox.pair import serve_surroundings
-from xgate.testing.fault_proxy import FaultProxy
+from xgate.sandbox.wires import Wires
 from xgate.testing.postgres import Cluster
 from xgate.testing.weather import FAIR, Weather, Wind
 
@@ -50,15 +51,19 @@ retry-seconds = 1.0
 max-file-records = 100
 """
 _LATE = Wind(delay=(0.0, 0.3))
-_CUT = Wind(after=(0, 30_000), end="reset")
-_HALF_CLOSED = Wind(after=(0, 30_000), end="half_close")
+_CUT, _HALF_CLOSED, _HANGING = (
+    Wind(after=(0, 30_000), end=end) for end in ("reset", "half_close", "hang")
+)
 _SPOILT = Wind(flips=(0, 30_000))
-_HARM = {
+_WEATHERS = {
     "delay": Weather(there=_LATE, back=_LATE),
-    "cut": Weather(there=_CUT, back=_CUT),
+    "reset": Weather(there=_CUT, back=_CUT),
     "half_close": Weather(there=_HALF_CLOSED, back=_HALF_CLOSED),
-    "garbage": Weather(there=_SPOILT, back=_SPOILT),
+    "noise": Weather(there=_SPOILT, back=_SPOILT),
     "refuse": Weather("refuse"),
+    "hang": Weather(there=_HANGING, back=_HANGING),
+    "trickle": Weather(back=Wind(rate=200.0)),
+    "busy": Weather(answer=b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
 }
 _CONNECT_SECONDS = 2
 _ANSWER_SECONDS = 2
@@ -79,12 +84,15 @@ class Scene:
         """Kinds of faults that cannot be had here, and why."""
         self._country = country
         self._cluster = cluster
-        self._authority = Authority(country, SystemClock())
-        ports, provider = country.ports, country.provider.address
-        self._peers = FaultProxy((provider, ports.server), host=provider, seed=f"{seed}/peers")
-        self._service = FaultProxy(("127.0.0.1", ports.services), seed=f"{seed}/service")
+        self.wires = Wires(country, seed=seed)
         self._disks: dict[str, LogDisk] = {}
         self._acts = self._make_acts()
+
+    @property
+    def front(self) -> Country:
+        """The country as information systems see it: the consumer's port is that of its wire."""
+        ports = msgspec.structs.replace(self._country.ports, client=self.wires.client.port)
+        return msgspec.structs.replace(self._country, ports=ports)
 
     @property
     def kinds(self) -> set[str]:
@@ -96,10 +104,9 @@ class Scene:
     ) -> None:
         """Serve all of it until cancelled. :param mounts: file systems can be mounted."""
         async with trio.open_nursery() as nursery:
-            surroundings = partial(serve_surroundings, authority=self._authority)
-            await nursery.start(surroundings, self._country, SystemClock())
-            await nursery.start(self._peers.run)
-            await nursery.start(self._service.run)
+            await nursery.start(serve_surroundings, self._country, SystemClock())
+            await nursery.start(self.wires.run)
+            self.wires.lay(SystemClock().now())
             for place in self._country.places:
                 self._settle(place)
             self._prepare(mounts=mounts)
@@ -122,6 +129,8 @@ class Scene:
         """Forget the logs that have file systems of their own."""
         for disk in self._disks.values():
             disk.close()
+        for proxy in self.wires:
+            proxy.close()
 
     async def _suffer(self, fault: Fault) -> None:
         begin, cure = self._acts[fault.kind]
@@ -137,7 +146,6 @@ class Scene:
 
     def _settle(self, place: Place) -> None:
         """Change a server's settings."""
-        ports = self._country.ports
         log = f'[messagelog.sqlite]\npath = "{_LOG_FOLDER}/messagelog.sqlite"\n'
         if self._cluster is not None:
             log = (
@@ -145,16 +153,11 @@ class Scene:
                 f'conninfo = "{self._cluster.make_database()}"\n'
                 f"connect-seconds = {_CONNECT_SECONDS}\nanswer-seconds = {_ANSWER_SECONDS}\n"
             )
-        stamping, peers = "[messagelog.timestamping]\n", "[peers]\nserver-port = "
-        changes = {
-            f"{peers}{ports.server}\n": f"{peers}{self._peers.port}\n",
-            f"http://127.0.0.1:{ports.services}": f"http://127.0.0.1:{self._service.port}",
-            stamping: f"{log}{_ARCHIVE}\n{stamping}retry-seconds = 1.0\n",
-        }
-        text = place.settings.read_text()
-        for old, new in changes.items():
-            text = text.replace(old, new)
-        place.settings.write_text(text)
+        stamping = "[messagelog.timestamping]\n"
+        changed = f"{log}{_ARCHIVE}\n{stamping}retry-seconds = 1.0\n"
+        text = place.settings.read_text().replace(stamping, changed)
+        fresh = "[globalconf]\n"
+        place.settings.write_text(text.replace(fresh, f"{fresh}refresh-seconds = 1.0\n"))
 
     def _prepare(self, *, mounts: bool) -> None:
         """Make the logs' file systems, and find out what cannot be had."""
@@ -180,15 +183,11 @@ class Scene:
             "pause": (self._pause, self._resume),
             "disk_full": (self._fill_disk, self._empty_disk),
             "file_limit": (self._limit_files, self._unlimit_files),
-            "service_slow": (self._harm(self._service, "delay"), self._heal(self._service)),
-            "service_dead": (self._harm(self._service, "refuse"), self._heal(self._service)),
         }
         for kind in KINDS:
-            family, _, what = kind.partition("_")
+            family = kind.partition("_")[0]
             if family == "wire":
-                acts[kind] = self._harm(self._peers, what), self._heal(self._peers)
-            elif what == "away":
-                acts[kind] = self._leave, self._come_back
+                acts[kind] = self._worsen, self._clear
             elif family == "database":
                 acts[kind] = self._harm_database, self._heal_database
         return acts
@@ -218,11 +217,11 @@ class Scene:
     async def _unlimit_files(self, fault: Fault) -> None:
         self.servers[fault.target].limit_files(None)
 
-    async def _leave(self, fault: Fault) -> None:
-        self._authority.away.add(fault.kind.partition("_")[0])
+    async def _worsen(self, fault: Fault) -> None:
+        getattr(self.wires, fault.target).weather = _WEATHERS[fault.kind.removeprefix("wire_")]
 
-    async def _come_back(self, fault: Fault) -> None:
-        self._authority.away.discard(fault.kind.partition("_")[0])
+    async def _clear(self, fault: Fault) -> None:
+        getattr(self.wires, fault.target).weather = FAIR
 
     async def _harm_database(self, fault: Fault) -> None:
         assert self._cluster is not None
@@ -238,17 +237,3 @@ class Scene:
             self._cluster.resume()
         else:
             await trio.to_thread.run_sync(self._cluster.start)
-
-    @staticmethod
-    def _harm(wire: FaultProxy, harm: str) -> Act:
-        async def begin(_: Fault) -> None:
-            wire.weather = _HARM[harm]
-
-        return begin
-
-    @staticmethod
-    def _heal(wire: FaultProxy) -> Act:
-        async def cure(_: Fault) -> None:
-            wire.weather = FAIR
-
-        return cure

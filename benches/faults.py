@@ -56,7 +56,7 @@ async def endure(
     began = time.monotonic()
     country = found_for_faults(folder)
     with closing(Scene(country, options.seed, cluster)) as scene:
-        callers = Callers(country, folder / "journal", options.seed)
+        callers = Callers(scene.front, folder / "journal", options.seed)
         result = await _storm(options, country, scene, callers)
         _tell(f"verifying what is in the logs of {callers.acknowledged.total()} messages")
         journal = read_journal(folder / "journal")
@@ -84,7 +84,9 @@ async def _storm(
         async with trio.open_nursery() as calling:
             calling.start_soon(callers.run, _CALLERS)
             _tell(f"first messages after {await _wait_served(callers, 'the start'):.1f} s")
-            for storm in plan_storms(options.seed, options.faults, scene.kinds, options.longest):
+            only = "wire_" if options.weather else ""
+            kinds = {kind for kind in scene.kinds if kind.startswith(only)}
+            for storm in plan_storms(options.seed, options.faults, kinds, options.longest):
                 faults += storm
                 what = ", ".join(map(str, storm))
                 _tell(f"{len(faults)}/{options.faults}: {what}")
@@ -205,6 +207,7 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="decides which and when (1)")
     parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--weather", action="store_true", help="nothing but bad connections")
     parser.add_argument("--longest", type=float, default=3.0, help="seconds of one fault (3)")
     parser.add_argument(
         "--verify", type=int, default=100_000, help="about how many containers at most (100000)"
