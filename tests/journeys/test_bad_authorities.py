@@ -15,6 +15,8 @@ import trio.testing
 from tests.journeys.weather import AUTHORITY_WEATHERS, in_weather
 
 from xgate.sandbox.country import Country
+from xgate.sandbox.lines import Lines
+from xgate.sandbox.pair import run_in_process
 from xgate.testing.weather import FAIR, Weather
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ async def test_ocsp_is_lived_without_for_an_hour(
         scene.jump_to(began + timedelta(seconds=FRESH - 20))
         await scene.assert_serves("within")
         scene.mock.jump(30)
-        replies = await scene.both_at_length("after")  # it is asked for once more
+        async with scene.hurrying():  # it is asked for once more
+            replies = await scene.both("after")
         assert [reply.code for reply in replies] == [CLIENT_SIDE + "ssl_authentication_failed"] * 2
         assert replies[0].text.startswith("Security server has no valid authentication certificate")
         assert scene.counts("after") == [[0, 0], [0, 0]]
@@ -147,3 +150,23 @@ async def test_each_weather_is_named_and_disturbs_no_message(
             if healed is not None:
                 assert await scene.pass_until(healed, step=5) < 120
         await proxy.wait_idle()
+
+
+@pytest.mark.parametrize("name", ["refuses", "hangs", "stalls", "trickles"])
+async def test_a_server_starts_by_what_it_kept_while_the_source_is_away(
+    start: Starter, found: Callable[..., Country], mock_clock: trio.testing.MockClock, name: str
+) -> None:
+    async with in_weather(start, found(), mock_clock) as scene:
+        started, country = scene.started, scene.started.running.country
+        started.drains[0].start()
+        await started.running.consumer.wait("stopped")
+        scene.wires.conf.weather = AUTHORITY_WEATHERS[name]
+        began, lines = trio.current_time(), Lines()
+        async with (
+            scene.hurrying(),
+            run_in_process(country.consumer, scene.clock, lines),
+        ):
+            await lines.wait("OCSP responses refreshed", answered=2)
+            assert trio.current_time() - began < 40
+            await scene.assert_serves("without")
+            scene.wires.conf.weather = FAIR

@@ -67,19 +67,19 @@ class InWeather(msgspec.Struct, frozen=True):
         rest = await caller.rest("POST", "/echo", [("X-Road-Id", f"{query}-rest")], body)
         return [rest, await caller.soap("tell", f"{query}-soap")]
 
-    async def both_at_length(self, query: str) -> list[Reply]:
-        """The same, where an answer may take its time: time passes quickly until it is there."""
+    @asynccontextmanager
+    async def hurrying(self) -> AsyncIterator[None]:
+        """While the block lasts time passes quickly, whatever is waited for."""
 
         async def hurry() -> None:
             while True:
                 await self.settle()
-                self.mock.jump(1)
+                self.mock.jump(0.5)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(hurry)
-            replies = await self.both(query)
+            yield
             nursery.cancel_scope.cancel()
-        return replies
 
     def counts(self, query: str) -> list[list[int]]:
         """How many records each server has of ``both``, for each protocol."""

@@ -34,10 +34,11 @@ from xgate.securityserver.conf_settings import GlobalconfSettings
 from xgate.securityserver.section import SettingsError
 from xgate.wire.fields import find_header
 
-__all__ = ["Loader", "at_mapped_host", "fetch_from", "open_loader"]
+__all__ = ["Loader", "at_mapped_host", "begin_soon", "fetch_from", "open_loader"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 6
+_START_SECONDS = 10.0
 _PARTNER_SECONDS = 60.0
 """For all places of one partner: our own configuration must not grow old over it."""
 
@@ -80,11 +81,21 @@ class Loader:
         try:
             return self.load()
         except (Fault, OSError):
-            if self._kept is None:
+            kept = self.resume()
+            if kept is None:
                 raise
-            conf = self._kept.conf.without_expired(self._now())
-            self._loaded = msgspec.structs.replace(self._kept, conf=conf)
-            return conf
+            return kept
+
+    def resume(self) -> GlobalConf | None:
+        """The configuration that an earlier run kept, without asking anybody; None: it kept none.
+
+        It may have expired.
+        """
+        if self._kept is None:
+            return None
+        conf = self._kept.conf.without_expired(self._now())
+        self._loaded = msgspec.structs.replace(self._kept, conf=conf)
+        return conf
 
     def load(self) -> GlobalConf:
         """The configuration of now; the same value when nothing has changed.
@@ -111,6 +122,16 @@ class Loader:
             return f"the configuration cannot be kept in {self._keep}: {error.strerror or error}"
         self._kept = fetched
         return ""
+
+
+async def begin_soon(loader: Loader) -> GlobalConf:
+    """As ``Loader.begin``, but a source that keeps silent is waited for for seconds only, if an
+    earlier run kept a configuration.
+    """
+    with trio.move_on_after(_START_SECONDS):
+        return await trio.to_thread.run_sync(loader.begin)
+    kept = loader.resume()
+    return await trio.to_thread.run_sync(loader.begin) if kept is None else kept
 
 
 def open_loader(

@@ -30,7 +30,7 @@ from xgate.opmonitor.sqlite import SqliteOperationalStore
 from xgate.opmonitor.store import OperationalStore
 from xgate.policy.world import World
 from xgate.securityserver.archiving import keep_archived, open_archiver
-from xgate.securityserver.conf_source import Loader, open_loader
+from xgate.securityserver.conf_source import Loader, begin_soon, open_loader
 from xgate.securityserver.doors import Ports, open_doors, serve_doors
 from xgate.securityserver.identity import PeerIdentity, load_internal_identity
 from xgate.securityserver.journal import Journal
@@ -68,7 +68,7 @@ async def run_server(
     serverconf = read_serverconf(settings, folder)
     signer = open_key_holder(settings.keys, folder, clock, journal)
     loader = open_loader(settings.globalconf, folder, clock.now, settings.peers.hosts)
-    conf = await trio.to_thread.run_sync(loader.begin)
+    conf = await begin_soon(loader)
     world = Cell(World(conf, serverconf))
     with ExitStack() as opened:
         store = open_log(settings.messagelog, folder)
