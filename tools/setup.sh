@@ -30,6 +30,7 @@ if [ "$want" = test ]; then
     [ -e /usr/share/java/xmlsec.jar ] || need libxml-security-java
     command -v unzip >/dev/null || need unzip
     command -v bsdtar >/dev/null || need libarchive-tools
+    command -v softhsm2-util >/dev/null || need softhsm2
     { command -v gpg && command -v gpg-agent; } >/dev/null || need gnupg
     # Tests start a server of their own; the package must not start another.
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need postgresql

@@ -59,12 +59,14 @@ def prepare_tokens(settings: KeysSettings, folder: Path, refused: Refused) -> To
     """All tokens, none of them logged in. Errors as ``open_tokens``."""
     pins = _Pins(settings, folder)
     with ExitStack() as opened:
-        modules = _open_modules(settings, folder, opened)
+        modules = _open_modules(settings, folder, refused, opened)
         opened.pop_all()
     return Tokens(folder / settings.store, settings.parameters, modules, pins.find, refused)
 
 
-def _open_modules(settings: KeysSettings, folder: Path, opened: ExitStack) -> list[TokenModule]:
+def _open_modules(
+    settings: KeysSettings, folder: Path, refused: Refused, opened: ExitStack
+) -> list[TokenModule]:
     found: list[TokenModule] = []
     for name, options in settings.modules.items():
         open_module = find_module(name)
@@ -73,7 +75,23 @@ def _open_modules(settings: KeysSettings, folder: Path, opened: ExitStack) -> li
             raise SettingsError(f"[keys.modules.{name}]: no such module; there are: {known}")
         found.append(open_module(options, folder, settings.parameters))
         opened.callback(found[-1].close)
+    if settings.devices:
+        found.append(_open_devices(settings, folder, refused))
+        opened.callback(found[-1].close)
     return found
+
+
+def _open_devices(settings: KeysSettings, folder: Path, refused: Refused) -> TokenModule:
+    # Imported here: who has no hardware token needs no time for what talks to it.
+    from xgate.signer.pkcs11 import Pkcs11Devices
+
+    def note(text: str) -> None:
+        refused("module", Fault("token_not_available", text))
+
+    try:
+        return Pkcs11Devices(folder / settings.devices, settings.parameters, note)
+    except Fault as fault:
+        raise SettingsError(f"[keys] devices: {fault.text}") from None
 
 
 class _Pins:
