@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from xgate.testing.postgres import Cluster, find_postgres
+from xgate.testing.softhsm import SoftHsm, find_softhsm
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -34,3 +35,16 @@ def postgres() -> Iterator[Cluster]:
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
     with Cluster(programs) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def softhsm(tmp_path: Path) -> Iterator[SoftHsm]:
+    """A SoftHSM2 store of the test's own, which modules that are opened in this process use."""
+    library = find_softhsm()
+    if library is None:
+        if os.environ.get("CI"):
+            pytest.fail("SoftHSM2 must be installed in CI (Debian's package softhsm2)")
+        pytest.skip("SoftHSM2 is not installed (Debian's package softhsm2)")
+    store = SoftHsm(library, tmp_path / "softhsm")
+    with store.in_this_process():
+        yield store

@@ -18,6 +18,7 @@ from xgate.securityserver.section import SettingsError
 from xgate.signer.sealed_token import SealedToken
 from xgate.signer.store import change_pin
 from xgate.signer.token import KeyParameters, ManagedToken
+from xgate.testing.softhsm import SoftHsm
 
 PIN = "Secret1234"
 
@@ -108,3 +109,32 @@ def test_another_token_that_refuses_is_reported_and_tried_no_more(
     tokens = open_tokens(settings(**said), folder, refused)
     assert [token.state().active for token in tokens.all()] == [True, True]
     tokens.close()
+
+
+def test_tokens_of_devices_ini_are_there_and_log_in_by_their_pin(
+    folder: Path, softhsm: SoftHsm
+) -> None:
+    softhsm.make_token("card", "4321", "123456")
+    text = f"[hsm]\nlibrary = {softhsm.library}\ntoken_id_format = {{label}}\nslots = 1\n"
+    (folder / "devices.ini").write_text(text)
+    (folder / "pins").write_text(f"0:{PIN}\n{b'card'.hex()}:4321\n")
+    told: list[str] = []
+    tokens = open_tokens(
+        settings(pin_file="pins", devices="devices.ini", rsa_bits=3072),
+        folder,
+        lambda whose, fault: told.append(f"{whose}: {fault.text}"),
+    )
+    try:
+        card = tokens.check(b"card".hex())
+        assert card.state().active
+        assert len(card.generate("rsa", "k").public_key) > 400  # of 3072 bits
+    finally:
+        tokens.close()
+    assert told == [
+        f"module: {folder}/devices.ini: [hsm] has no key 'slots'; did you mean 'slot_ids'?"
+    ]
+
+
+def test_devices_that_cannot_be_read_stop_the_start(folder: Path) -> None:
+    with pytest.raises(SettingsError, match=r"\[keys\] devices: Cannot read .*devices\.ini"):
+        open_tokens(settings(pin_file="pin", devices="devices.ini"), folder, refused)

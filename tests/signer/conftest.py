@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
+from tests.signer.weather import Weather, build_weather
 
 from xgate.cell import Cell
 from xgate.errors import Fault
@@ -28,6 +29,7 @@ from xgate.testing.authority import NOW, Authority
 from xgate.testing.clock import FakeClock
 from xgate.testing.conf import make_conf
 from xgate.testing.pki import Credential, issue_auth, make_ec_key
+from xgate.testing.softhsm import SoftHsm
 from xgate.trust.seal import Seal
 from xgate.trust.verify import Evidence, verify_message
 
@@ -141,3 +143,17 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def weather_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The module with weather, built."""
+    return build_weather(tmp_path_factory.mktemp("weather"))
+
+
+@pytest.fixture
+def weather(weather_module: Path, softhsm: SoftHsm) -> Iterator[Weather]:
+    """SoftHSM2 with a store of the test's own, in fine weather."""
+    weather = Weather(weather_module, softhsm.library)
+    yield weather
+    weather.clear()

@@ -90,8 +90,8 @@ class CkrError(PKCS11Error):
     """A refusal of one of the functions called here."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(code)
         self.name = "CKR_" + _NAMES.get(code, f"0x{code:08X}")
+        super().__init__(self.name)
 
 
 def ckr_name(error: PKCS11Error) -> str:

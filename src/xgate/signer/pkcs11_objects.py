@@ -119,13 +119,14 @@ def find_keys(session: Session, settings: ModuleSettings) -> Iterator[tuple[Toke
     :raises PKCS11Error: as the module says.
     """
     wanted: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.SIGN: True}
-    if settings.priv_key_attribute_allowed_mechanisms:
-        names = settings.priv_key_attribute_allowed_mechanisms
-        wanted[Attribute.ALLOWED_MECHANISMS] = _mechanisms(names)
+    allowed = set(_mechanisms(settings.priv_key_attribute_allowed_mechanisms))
     seen: set[bytes] = set()
     for private in _find(session, wanted):
         key_id = _value(private, Attribute.ID)
         if not key_id or key_id in seen:
+            continue
+        # Compared here: not every module finds an object by a list, whatever its order.
+        if allowed and allowed != set(_value(private, Attribute.ALLOWED_MECHANISMS) or ()):
             continue
         public = _find_public(session, key_id)
         if public is not None:

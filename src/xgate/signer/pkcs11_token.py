@@ -308,7 +308,8 @@ class Pkcs11Token:
     def _check_tries(self) -> None:
         """A wrong PIN must not lock the token. :raises Fault: ``login_failed``."""
         self._look()
-        danger = _DANGER.get(self.state().status)
+        flags = 0 if self._facts is None else self._facts.flags
+        danger = _DANGER.get(token_status(flags, None))
         if danger is not None:
             raise Fault("login_failed", f"Token '{self._name}' was not asked to log in: {danger}")
 
