@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.disk import DiskSource
 from xgate.globalconf.source import ConfSource, LoadedConf
 from xgate.sandbox.country import Country
@@ -21,16 +23,18 @@ REFRESHED = "global configuration not refreshed"
 
 
 class Nasty:
-    """Good at first; then it does whatever a source could do."""
+    """Good at first; then it does, round and round, whatever a source could do."""
 
     def __init__(self, folder: Path) -> None:
         self._good = DiskSource(folder)
-        self._deeds: Iterator[Callable[[], Any]] = iter(
+        self._deeds: Iterator[Callable[[], Any]] = cycle(
             (
                 self._raise(ZeroDivisionError("of its own")),
                 self._raise(SystemError("of its own")),
                 lambda: None,
                 lambda: "a configuration",
+                lambda: LoadedConf(GlobalConf("XG", {}), ()),
+                lambda: LoadedConf(GlobalConf("ZZ", {}), ()),
                 self._raise(StopIteration()),
             )
         )
@@ -40,8 +44,7 @@ class Nasty:
         self._asked += 1
         if self._asked == 1:
             return self._good.fetch(now)
-        deed = next(self._deeds, None)
-        return self._good.fetch(now) if deed is None else cast("LoadedConf", deed())
+        return cast("LoadedConf", next(self._deeds)())
 
     @staticmethod
     def _raise(error: Exception) -> Callable[[], Any]:
@@ -63,7 +66,7 @@ async def test_a_failing_source_never_disturbs_what_is_known(
     async with start(country) as started:
         lines = started.running.consumer
         failed = 0
-        for _ in range(5):
+        for _ in range(7):
             await lines.wait(REFRESHED, since=failed)
             seen = [number for number, line in enumerate(lines) if line["event"] == REFRESHED]
             failed = seen[-1] + 1
