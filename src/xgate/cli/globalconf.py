@@ -6,33 +6,30 @@ do it; nothing that an earlier configuration said is used.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 from cyclopts import App
 
+from xgate.cli.globalconf_diff import diff
 from xgate.cli.globalconf_fetch import fetch
-from xgate.cli.globalconf_kept import diff, show
-from xgate.cli.output import (
-    Unusable,
-    path_text,
-    print_json,
-    print_line,
-    print_rows,
-    read_file,
+from xgate.cli.globalconf_kept import show
+from xgate.cli.output import print_json, print_line, print_rows
+from xgate.cli.published import (
+    CheckedPart,
+    Examination,
+    examine,
+    read_given_anchor,
+    read_moment,
 )
-from xgate.cli.published import CheckedPart, Examination, examine
 from xgate.cli.refusal import Refusal, refusal_of, refusal_rows
 from xgate.cli.show import time_text
 from xgate.clock import SystemClock
-from xgate.errors import Fault
-from xgate.globalconf.anchor import Anchor, anchor_hash, read_anchor
+from xgate.globalconf.anchor import Anchor
 from xgate.globalconf.conf import GlobalConf
 
 __all__ = ["globalconf", "verify"]
-
-_MOST_ANCHOR = 1024 * 1024
 
 globalconf = App(
     name="globalconf", help="Download, show, compare and verify global configurations."
@@ -91,26 +88,14 @@ def verify(anchor: Path, directory: Path, /, *, at: str | None = None, json: boo
     :param at: Judge as of this time, for example 2026-01-31T10:00:00Z; without a zone it is UTC.
     :param json: Print one JSON object.
     """
-    moment = SystemClock().now() if at is None else _read_time(at)
-    octets = read_file(anchor, _MOST_ANCHOR)
-    try:
-        read = read_anchor(octets)
-    except Fault as fault:
-        raise Unusable(f"{path_text(anchor)} is not an anchor: {fault}") from None
-    report = _report(read, anchor_hash(octets), moment, examine(read, directory, moment))
+    moment = SystemClock().now() if at is None else read_moment(at)
+    read, hash_text = read_given_anchor(anchor)
+    report = _report(read, hash_text, moment, examine(read, directory, moment))
     if json:
         print_json(report)
     else:
         _show(report)
     return 0 if report.ok else 1
-
-
-def _read_time(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Unusable(f"'{text}' is not a time such as 2026-01-31T10:00:00Z") from None
 
 
 def _report(anchor: Anchor, hash_text: str, at: datetime, found: Examination) -> _Report:

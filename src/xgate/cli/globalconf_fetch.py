@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 import msgspec
 import trio
 
-from xgate.cli.output import Unusable, path_text, print_json, print_line, print_rows, read_file
+from xgate.cli.output import Unusable, path_text, print_json, print_line, print_rows
+from xgate.cli.published import read_given_anchor
 from xgate.cli.show import time_text
 from xgate.clock import SystemClock
 from xgate.errors import Fault
-from xgate.globalconf.anchor import Anchor, AnchorSource, anchor_hash, read_anchor
+from xgate.globalconf.anchor import Anchor, AnchorSource
 from xgate.globalconf.directory import NEWEST_VERSION, OLDEST_VERSION
 from xgate.globalconf.disk import read_disk, write_disk
 from xgate.globalconf.http_source import HttpSource
@@ -26,8 +27,6 @@ from xgate.securityserver.conf_settings import GlobalconfSettings
 from xgate.securityserver.conf_source import fetch_from
 
 __all__ = ["fetch"]
-
-_MOST_ANCHOR = 1024 * 1024
 
 
 class _Fetched(msgspec.Struct, frozen=True):
@@ -77,11 +76,8 @@ def fetch(
         raise Unusable("Say where to keep it, or --check to keep it nowhere")
     if internal and external:
         raise Unusable("A source is --internal or --external, not both")
-    octets = read_file(anchor, _MOST_ANCHOR)
-    try:
-        read = _at_version(read_anchor(octets), version)
-    except Fault as fault:
-        raise Unusable(f"{path_text(anchor)} is not an anchor: {fault}") from None
+    given, hash_text = read_given_anchor(anchor)
+    read = _at_version(given, version)
     now = SystemClock().now()
     known = None if directory is None else _known(directory)
     settings = GlobalconfSettings(tls_verification=tls_verification)
@@ -95,7 +91,7 @@ def fetch(
             write_disk(directory, loaded)
         except OSError as error:
             raise Unusable(f"Cannot write {path_text(directory)}: {error.strerror}") from None
-    _tell(_told(loaded, anchor_hash(octets), directory), json=json)
+    _tell(_told(loaded, hash_text, directory), json=json)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``xgate globalconf show`` and ``diff``: configurations in a configuration client's folder.
+"""``xgate globalconf show``: what a configuration client's folder holds.
 
 The rule: the folder is ours or the reference's, and is only read; what has been kept was proven
 when it was downloaded, so nothing is proven here. An own configuration that has expired is shown
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -23,7 +22,7 @@ from xgate.globalconf.disk import read_disk
 from xgate.globalconf.index import MemberInfo
 from xgate.globalconf.source import LoadedConf
 
-__all__ = ["diff", "show"]
+__all__ = ["show"]
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -46,14 +45,6 @@ class _Instance(msgspec.Struct, frozen=True):
     certification_authorities: int
     timestamping_services: int
     parts: tuple[_Part, ...]
-
-
-class _Change(msgspec.Struct, frozen=True):
-    """``before`` is None for what is new, ``after`` for what has gone."""
-
-    what: str
-    before: str | None
-    after: str | None
 
 
 def show(
@@ -92,30 +83,6 @@ def show(
     else:
         _show(instances, conf.warnings, listed)
     return 0 if conf.valid_at(now) else 1
-
-
-def diff(before: Path, after: Path, /, *, json: bool = False) -> int:
-    """Compare what two configuration clients' folders say.
-
-    Exit code 0 when they say the same, 1 when they do not, 2 when one of them holds none.
-
-    :param before: The one folder. :param after: The other.
-    :param json: Print one JSON object.
-    """
-    old, new = facts_of(_read(before).conf), facts_of(_read(after).conf)
-    changes = [
-        _Change(what, old.get(what), new.get(what))
-        for what in sorted({*old, *new})
-        if old.get(what) != new.get(what)
-    ]
-    if json:
-        print_json({"same": not changes, "changes": changes})
-        return 1 if changes else 0
-    for change in changes:
-        print_line(f"{_sign(change)} {change.what}{_values(change)}")
-    if not changes:
-        print_line("They say the same.")
-    return 1 if changes else 0
 
 
 def _read(directory: Path) -> LoadedConf:
@@ -189,16 +156,3 @@ def _show(
 def _part(part: _Part) -> str:
     until = "never expires" if part.expires is None else f"until {time_text(part.expires)}"
     return f"{part.file}  {part.octets} octets, version {part.version}, {until}"
-
-
-def _sign(change: _Change) -> Literal["+", "-", "~"]:
-    if change.before is None:
-        return "+"
-    return "-" if change.after is None else "~"
-
-
-def _values(change: _Change) -> str:
-    if change.before is not None and change.after is not None:
-        return f": {change.before} -> {change.after}"
-    value = change.after if change.before is None else change.before
-    return f": {value}" if value else ""

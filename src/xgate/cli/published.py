@@ -9,7 +9,7 @@ from the same octets. A file that is not the signed one is told of and never rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -18,14 +18,22 @@ import msgspec
 
 from xgate.cli.output import Unusable, path_text, read_file
 from xgate.errors import Fault
-from xgate.globalconf.anchor import Anchor
+from xgate.globalconf.anchor import Anchor, anchor_hash, read_anchor
 from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.directory import DIRECTORY_LIMIT, Directory, DirectoryPart, read_directory
 from xgate.globalconf.download import Fetch, Location, download, find_locations
 from xgate.globalconf.file_source import published_tree
 
-__all__ = ["CheckedPart", "Examination", "Refused", "examine"]
+__all__ = [
+    "CheckedPart",
+    "Examination",
+    "Refused",
+    "examine",
+    "read_given_anchor",
+    "read_moment",
+]
 
+_MOST_ANCHOR = 1024 * 1024
 _OK, _NOT_FOUND = 200, 404
 _NOT_PUBLISHED = "global_conf_get_version_failed"
 # A lone directory file is fetched under this address; the version keeps a client from probing.
@@ -69,6 +77,30 @@ class Examination(msgspec.Struct, frozen=True):
     expires: datetime | None = None
     parts: tuple[CheckedPart, ...] = ()
     refused: tuple[Refused, ...] = ()
+
+
+def read_given_anchor(path: Path) -> tuple[Anchor, str]:
+    """The anchor in a file, and the hash that people compare.
+
+    :raises Unusable: there is none.
+    """
+    octets = read_file(path, _MOST_ANCHOR)
+    try:
+        return read_anchor(octets), anchor_hash(octets)
+    except Fault as fault:
+        raise Unusable(f"{path_text(path)} is not an anchor: {fault}") from None
+
+
+def read_moment(text: str) -> datetime:
+    """The time to judge at, as a person gives it; without a zone it is UTC.
+
+    :raises Unusable: it is no time.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Unusable(f"'{text}' is not a time such as 2026-01-31T10:00:00Z") from None
 
 
 def examine(anchor: Anchor, path: Path, at: datetime) -> Examination:

@@ -22,7 +22,14 @@ from xgate.globalconf.elements import DOCUMENT_LIMIT
 from xgate.globalconf.source import PRIVATE_FILE, SHARED_FILE, LoadedConf, StoredPart, assemble
 from xgate.globalconf.times import read_time, write_time
 
-__all__ = ["DiskSource", "directory_name", "read_disk", "write_disk", "write_metadata"]
+__all__ = [
+    "DiskSource",
+    "directory_name",
+    "holds_configuration",
+    "read_disk",
+    "write_disk",
+    "write_metadata",
+]
 
 _IDENTIFIER = "instance-identifier"
 _METADATA = ".metadata"
@@ -69,6 +76,11 @@ def read_disk(
         if part.instance == own or now is None or part.expires is None or now < part.expires
     ]
     return assemble(own, parts, previous=previous, forgiving=True)
+
+
+def holds_configuration(root: Path) -> bool:
+    """Whether a configuration client has begun to fill this folder."""
+    return (root / _IDENTIFIER).is_file()
 
 
 def write_disk(root: Path, loaded: LoadedConf) -> None:
