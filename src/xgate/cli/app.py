@@ -55,12 +55,21 @@ would do it, also beside one that runs, and nothing is changed. Each approved ti
 is asked for one real timestamp, and each signing key makes a signature about nothing. Exit code 0
 when nothing is broken (warnings allowed), 1 when something is, 2 when the settings cannot be
 used.""",
+    "apply": """Make a document the server's own configuration: clients, services, rights, groups.
+
+Everything or nothing; a running server takes it up within seconds. Exit code 0 when it is in force,
+or would be (--dry-run), 1 when it cannot be, 2 when a file cannot be used.""",
+    "show": "Show the server's own configuration, as a document that can be applied again.",
+    "refresh": "Read the WSDL and OpenAPI descriptions of all services anew.",
     "explain": """Explain a fault code, or find what happened to an exchange.
 
 Exit code 0 when it is known, 1 when it is not, 2 when a file that is named cannot be used.""",
     "keys": "Tokens, keys and certificates: make, request, import, use, delete.",
     "globalconf": "Download, show, compare and verify global configurations.",
 }
+
+# Commands that share a file with another.
+_FILES = {"show": "apply", "refresh": "apply"}
 
 app = App(
     name="xgate",
@@ -72,7 +81,7 @@ app = App(
     result_action="return_value",
 )
 for _name, _help in _COMMANDS.items():
-    app.command(f"xgate.cli.{_name}:{_name}", name=_name, help=_help)
+    app.command(f"xgate.cli.{_FILES.get(_name, _name)}:{_name}", name=_name, help=_help)
 
 
 _SECRET = re.compile(r"(--[\w-]*pin[\w-]*)=.*", re.DOTALL | re.IGNORECASE)

@@ -162,6 +162,18 @@ _WSDL = b"""<?xml version="1.0" encoding="UTF-8"?>
   </wsdl:service>
 </wsdl:definitions>
 """
+_SERVICES = b"""<?xml version="1.0" encoding="UTF-8"?>
+<wsdl:definitions xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/" xmlns:tns="urn:desk"
+    xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:x="http://x-road.eu/xsd/xroad.xsd">
+  <wsdl:binding name="desk">
+    <wsdl:operation name="tellOne"><x:version>v1</x:version></wsdl:operation>
+    <wsdl:operation name="tellTwo"/>
+  </wsdl:binding>
+  <wsdl:service name="desk">
+    <wsdl:port binding="tns:desk"><soap:address location="http://10.0.0.7/secret"/></wsdl:port>
+  </wsdl:service>
+</wsdl:definitions>
+"""
 _YAML = b"""openapi: "3.0.1"  # a text
 info: {title: People, version: 2026-01-31}
 servers:
@@ -172,6 +184,7 @@ paths: {/people: &people {get: {}}, /persons: *people}
 _JSON = b'{"openapi":"3.1.0","servers":[{"url":"http://10.0.0.7/secret"}],"paths":{}}'
 _NO_DOCUMENT = 404, "text/plain", b"no such document"
 _DOCUMENTS = {
+    "service.wsdl": (200, "text/xml", _SERVICES),
     "tell.wsdl": (200, "text/xml", _WSDL),
     "broken.wsdl": (200, "text/xml", _WSDL[:-10]),
     "moved.wsdl": (302, "text/xml", _WSDL),

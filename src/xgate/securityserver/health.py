@@ -16,6 +16,7 @@ import msgspec
 import trio
 
 from xgate.errors import Fault
+from xgate.securityserver.section import SettingsError
 from xgate.securityserver.server import SecurityServer
 
 __all__ = ["CHECKS", "Check", "Finding", "Health"]
@@ -110,6 +111,16 @@ async def _check_log(server: SecurityServer) -> str:
     return "writable"
 
 
+async def _check_serverconf(server: SecurityServer) -> str:
+    try:
+        conf = await trio.to_thread.run_sync(
+            server.load_serverconf, abandon_on_cancel=True, limiter=_one_thread()
+        )
+    except (Fault, SettingsError):
+        raise Fault("database_error", "ServerConf is not available") from None
+    return f"{len(conf.clients)} clients"
+
+
 async def _check_memory(server: SecurityServer) -> str:
     resident = _resident_megabytes()
     most = server.settings.health.memory_megabytes
@@ -139,6 +150,7 @@ def _one_thread() -> trio.CapacityLimiter:
 CHECKS: dict[str, Check] = {
     "Global conf validity": _check_configuration,
     "Authentication key OCSP status": _check_authentication,
+    "Server conf database status": _check_serverconf,
     "Proxy memory usage status": _check_memory,
     "Signing keys": _check_signing,
     "Message log": _check_log,

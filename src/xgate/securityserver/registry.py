@@ -15,18 +15,22 @@ from xgate.ids import (
     ClientId,
     GlobalGroupId,
     LocalGroupId,
+    ServerId,
     ServiceId,
     Subject,
     parse_client,
     parse_short_client,
 )
-from xgate.securityserver.settings import (
+from xgate.securityserver.client_settings import (
     AllowSettings,
     ClientSettings,
+    DescriptionSettings,
+    Document,
+    ReadService,
     ServiceSettings,
-    Settings,
-    SettingsError,
 )
+from xgate.securityserver.section import SettingsError
+from xgate.securityserver.settings import Settings
 from xgate.serverconf.model import (
     Authentication,
     Client,
@@ -40,26 +44,31 @@ from xgate.trust.certificate import Certificate
 from xgate.wire.method_list import METASERVICES
 from xgate.wire.rest import VERBS
 
-__all__ = ["read_serverconf"]
+__all__ = ["read_certificates", "read_client_id", "read_document", "read_serverconf"]
 
 
 def read_serverconf(settings: Settings, folder: Path) -> ServerConf:
-    """The configuration of this server.
+    """The configuration of this server as its settings file has it.
 
     :param folder: where relative certificate paths count from.
     :raises SettingsError: names the client or service and the cause.
     """
+    return read_document(Document(settings.client), settings.server_id, folder)
+
+
+def read_document(document: Document, server: ServerId, folder: Path) -> ServerConf:
+    """The configuration that a document is. Errors as ``read_serverconf``."""
     clients: dict[ClientId, Client] = {}
-    for section in settings.client:
+    for section in document.client:
         client = _read_client(section, folder)
         if client.id in clients:
             raise SettingsError(f"client {section.id} is listed twice")
         clients[client.id] = client
-    return ServerConf(settings.server_id, clients)
+    return ServerConf(server, clients, document.timestamping_services)
 
 
 def _read_client(section: ClientSettings, folder: Path) -> Client:
-    identifier = _client_id(section.id)
+    identifier = read_client_id(section.id)
     services: dict[tuple[str, str | None], Service] = {}
     rights: list[Right] = []
     for entry in section.service:
@@ -68,15 +77,47 @@ def _read_client(section: ClientSettings, folder: Path) -> Client:
         if name in services:
             raise SettingsError(f"service {service.id.short} is listed twice")
         services[name] = service
-        rights.extend(_read_rights(entry))
+        rights.extend(_read_rights(entry.allow, entry.code))
+    single = frozenset(services)
+    for entry in _described(section):
+        if (entry.code, entry.version) not in single:
+            services[entry.code, entry.version] = _read_service(identifier, entry)
+            rights.extend(_read_rights(entry.allow, entry.code))
     return Client(
         id=identifier,
         authentication=Authentication(section.authentication),
-        certificates=frozenset(_read_certificates(section.certificates, folder)),
+        certificates=frozenset(read_certificates(section.certificates, folder)),
         services=services,
         rights=tuple(rights),
-        groups={g.code: frozenset(map(_client_id, g.members)) for g in section.group},
+        groups={g.code: frozenset(map(read_client_id, g.members)) for g in section.group},
     )
+
+
+def _described(section: ClientSettings) -> Iterable[ServiceSettings]:
+    """The services that the client's documents told of when they were last read."""
+    for document in section.description:
+        if document.type == "OPENAPI3" and not document.code:
+            raise SettingsError(f"client {section.id}: the description {document.url} needs a code")
+        read = document.services if document.type == "WSDL" else _described_api(document)
+        for service in read:
+            yield ServiceSettings(
+                service.code,
+                service.url,
+                "SOAP" if document.type == "WSDL" else "REST",
+                service.version,
+                document.timeout_seconds,
+                document.verify_tls,
+                document.disabled,
+                document.url,
+                document.endpoints,
+                document.allow,
+            )
+
+
+def _described_api(document: DescriptionSettings) -> Iterable[ReadService]:
+    url = document.service_url or document.read_url
+    if url:  # else it was never read
+        yield ReadService(document.code, url)
 
 
 def _read_service(client: ClientId, entry: ServiceSettings) -> Service:
@@ -116,10 +157,10 @@ def _read_endpoint(service: ServiceId, text: str) -> Endpoint:
     return Endpoint(method.upper(), path)
 
 
-def _read_rights(entry: ServiceSettings) -> Iterable[Right]:
-    for allow in entry.allow:
+def _read_rights(allowed: Iterable[str | AllowSettings], code: str) -> Iterable[Right]:
+    for allow in allowed:
         right = AllowSettings(allow) if isinstance(allow, str) else allow
-        yield Right(_subject(right.subject), entry.code, right.method, right.path)
+        yield Right(_subject(right.subject), code, right.method, right.path)
 
 
 def _subject(text: str) -> Subject:
@@ -131,21 +172,32 @@ def _subject(text: str) -> Subject:
         if instance and code:
             return GlobalGroupId(instance, code)
         raise SettingsError(f"{text!r} is not group:INSTANCE/CODE")
-    return _client_id(text)
+    return read_client_id(text)
 
 
-def _client_id(text: str) -> ClientId:
-    """As written; one with a ``%`` as in ``X-Road-Client``, for only so can a part hold ``/``."""
+def read_client_id(text: str) -> ClientId:
+    """A client as written in a settings file.
+
+    One with a ``%`` is read as in ``X-Road-Client``, for only so can a part hold ``/``.
+
+    :raises SettingsError: it is none.
+    """
     try:
         return parse_client(text) if "%" in text else parse_short_client(text)
     except Fault:
         raise SettingsError(f"{text!r} is not INSTANCE/CLASS/MEMBER or .../SUBSYSTEM") from None
 
 
-def _read_certificates(names: Iterable[str], folder: Path) -> Iterable[bytes]:
+def read_certificates(names: Iterable[str], folder: Path) -> Iterable[bytes]:
+    """DER of certificates: of files, or written where their names could be.
+
+    :raises SettingsError: names the one that cannot be used.
+    """
     for name in names:
         try:
-            yield Certificate.load((folder / name).read_bytes()).der
+            written = name.startswith("-----BEGIN")
+            octets = name.encode() if written else (folder / name).read_bytes()
+            yield Certificate.load(octets).der
         except OSError as error:
             raise SettingsError(f"certificate {name}: {error.strerror}") from None
         except Fault as fault:

@@ -19,6 +19,7 @@ from xgate.clock import Clock
 from xgate.keepers.audit import Audit, keep_auditing
 from xgate.keepers.globalconf import keep_globalconf
 from xgate.keepers.opdata import keep_opdata
+from xgate.keepers.serverconf import keep_serverconf
 from xgate.messagelog.envelope import Envelope, PlainEnvelope
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
@@ -38,12 +39,13 @@ from xgate.securityserver.key_holder import open_key_holder
 from xgate.securityserver.log_store import open_log
 from xgate.securityserver.opmonitor_settings import OpmonitorSettings
 from xgate.securityserver.peers import Peers
-from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.server import SecurityServer
+from xgate.securityserver.serverconf_source import open_configuration
 from xgate.securityserver.services import Services
 from xgate.securityserver.settings import Settings, SettingsError
 from xgate.securityserver.stamping import Stamping
 from xgate.securityserver.vouching import Vouching
+from xgate.serverconf.model import ServerConf
 from xgate.signer.holder import KeyHolder
 
 __all__ = ["Ports", "run_server"]
@@ -65,11 +67,11 @@ async def run_server(
     :raises Fault: the key store does not open, or there is no usable global configuration.
     :raises NetError: a port cannot be had.
     """
-    serverconf = read_serverconf(settings, folder)
+    load_serverconf = open_configuration(settings, folder)
     signer = open_key_holder(settings.keys, folder, clock, journal)
     loader = open_loader(settings.globalconf, folder, clock.now, settings.peers.hosts)
     conf = await begin_soon(loader)
-    world = Cell(World(conf, serverconf))
+    world = Cell(World(conf, load_serverconf()))
     with ExitStack() as opened:
         store = open_log(settings.messagelog, folder)
         opened.callback(store.close)
@@ -88,6 +90,7 @@ async def run_server(
             loader,
             stamping.stamp_now,
             envelope,
+            load_serverconf,
         )
         opstore = _open_opstore(settings.opmonitor, folder)
         if opstore is not None:
@@ -104,6 +107,9 @@ async def run_server(
                 keepers.start_soon(keep)
             if archiver is not None:
                 keepers.start_soon(keep_archived, server, archiver)
+            if settings.serverconf.use != "settings":
+                seconds = settings.serverconf.watch_seconds
+                keepers.start_soon(keep_serverconf, world, load_serverconf, seconds, journal.event)
             async with trio.open_nursery() as serving:
                 await serving.start(serve_doors, doors, server, drain)
                 journal.event("serving", id=server.id.short, **doors.ports.named())
@@ -139,6 +145,7 @@ def _assemble(
     loader: Loader,
     stamp_now: Callable[[Waiting], Awaitable[None]],
     envelope: Envelope,
+    load_serverconf: Callable[[], ServerConf],
 ) -> SecurityServer:
     vouching = Vouching(settings, folder, world, signer.ring, clock, journal.event)
     ocsp = vouching.cache
@@ -165,6 +172,7 @@ def _assemble(
             0 if settings.opmonitor.use == "none" else settings.opmonitor.buffer
         ),
         own_address=find_own_address(),
+        load_serverconf=load_serverconf,
     )
 
 

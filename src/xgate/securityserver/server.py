@@ -30,6 +30,7 @@ from xgate.securityserver.peers import Peers
 from xgate.securityserver.services import Services
 from xgate.securityserver.settings import Settings
 from xgate.securityserver.vouching import Vouching
+from xgate.serverconf.model import ServerConf
 from xgate.signer.holder import KeyHolder
 from xgate.signer.keyring import AuthKey, Keyring, choose_auth_key, choose_sign_key
 from xgate.signer.signer import SigningContext
@@ -66,6 +67,7 @@ class SecurityServer:
         envelope: Envelope,
         opdata: OperationalBuffer,
         own_address: str,
+        load_serverconf: Callable[[], ServerConf],
     ) -> None:
         """:param loaded_conf: the global configuration loaded last, with its files.
 
@@ -73,6 +75,7 @@ class SecurityServer:
         :param envelope: what archives are put into, and downloads as well.
         :param opdata: takes the operational record of each exchange.
         :param own_address: of this machine in its network, for these records.
+        :param load_serverconf: reads this server's own configuration; for threads.
         """
         self.settings = settings
         self.clock = clock
@@ -92,6 +95,7 @@ class SecurityServer:
         self.envelope = envelope
         self.opdata = opdata
         self.own_address = own_address
+        self.load_serverconf = load_serverconf
         self._spool_folder = spool_folder
 
     @property

@@ -7,11 +7,8 @@ the file's own folder; nothing is opened here. Ports and binds default to the re
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -19,23 +16,22 @@ from xgate.errors import Fault
 from xgate.globalconf.tsas import TsaOrder
 from xgate.ids import ClientId, ServerId
 from xgate.securityserver.archive_settings import ArchiveSettings
+from xgate.securityserver.client_settings import ClientSettings
 from xgate.securityserver.conf_settings import GlobalconfSettings
 from xgate.securityserver.health_settings import HealthSettings
 from xgate.securityserver.keys_settings import KeysSettings
 from xgate.securityserver.ocsp_settings import OcspSettings
 from xgate.securityserver.opmonitor_settings import OpmonitorSettings
-from xgate.securityserver.section import Section, SettingsError
+from xgate.securityserver.section import Section, SettingsError, read_table
+from xgate.securityserver.serverconf_settings import ServerconfSettings
 from xgate.securityserver.signer_settings import SignerSettings
 
 __all__ = [
-    "AllowSettings",
     "AuditSettings",
     "BodySettings",
-    "ClientSettings",
     "EncryptionSettings",
     "FaultSettings",
     "GlobalconfSettings",
-    "GroupSettings",
     "KeysSettings",
     "LimitSettings",
     "ListenSettings",
@@ -43,7 +39,6 @@ __all__ = [
     "OcspSettings",
     "PeerSettings",
     "PostgresSettings",
-    "ServiceSettings",
     "Settings",
     "SettingsError",
     "SqliteSettings",
@@ -209,50 +204,6 @@ class FaultSettings(Section, frozen=True):
     to_peers: Literal["new", "old", "theirs"] = "new"
 
 
-class AllowSettings(Section, frozen=True):
-    """One right. ``subject`` is a client, ``group:INST/CODE`` or ``local:CODE``."""
-
-    subject: str
-    method: str = "*"
-    path: str = "**"
-
-
-class ServiceSettings(Section, frozen=True):
-    """One service of a client.
-
-    :param description: URL of its WSDL or, for a REST service, OpenAPI 3 document (JSON or YAML).
-    :param endpoints: what a REST service tells callers of: ``"GET /people/*"``, ``"* /pets/**"``.
-    """
-
-    code: str
-    url: str
-    type: Literal["REST", "SOAP"] = "REST"
-    version: str | None = None
-    timeout_seconds: float = 60.0
-    verify_tls: bool = True
-    disabled: str | None = None
-    description: str = ""
-    endpoints: tuple[str, ...] = ()
-    allow: tuple[str | AllowSettings, ...] = ()
-
-
-class GroupSettings(Section, frozen=True):
-    """A local group of a client."""
-
-    code: str
-    members: tuple[str, ...] = ()
-
-
-class ClientSettings(Section, frozen=True):
-    """A member or subsystem registered on this server."""
-
-    id: str
-    authentication: Literal["NOSSL", "SSLNOAUTH", "SSLAUTH"] = "SSLAUTH"
-    certificates: tuple[str, ...] = ()
-    service: tuple[ServiceSettings, ...] = ()
-    group: tuple[GroupSettings, ...] = ()
-
-
 class Settings(Section, frozen=True):
     """The whole file. ``folder`` is where it lies; it is not a key of the file."""
 
@@ -269,6 +220,7 @@ class Settings(Section, frozen=True):
     faults: FaultSettings = FaultSettings()
     health: HealthSettings = HealthSettings()
     opmonitor: OpmonitorSettings = OpmonitorSettings()
+    serverconf: ServerconfSettings = ServerconfSettings()
     client: tuple[ClientSettings, ...] = ()
 
     @property
@@ -283,17 +235,7 @@ def load_settings(path: Path) -> Settings:
 
     :raises SettingsError: it cannot be read, is not TOML, or says something unknown or impossible.
     """
-    try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
-    except OSError as error:
-        raise SettingsError(f"Cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not TOML: {error}") from None
-    try:
-        settings = msgspec.convert(table, Settings)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{path}: {_explain(str(error), table)}") from None
+    settings = read_table(path, Settings)
     _check_server(path, settings)
     return settings
 
@@ -305,41 +247,3 @@ def _check_server(path: Path, settings: Settings) -> None:
         raise SettingsError(
             f"{path}: server = {settings.server!r} is not INSTANCE/CLASS/MEMBER/SERVERCODE"
         ) from None
-
-
-_INDEX = re.compile(r"\[[^]]*\]")
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`(?: - at `\$(?P<at>.*)`)?")
-
-
-def _explain(text: str, table: dict[str, Any]) -> str:
-    """The validation error in words; for an unknown key, with the nearest known one."""
-    match = _UNKNOWN.fullmatch(text)
-    if match is None:
-        return text
-    place = (match["at"] or "").strip(".")
-    section = _section_at(place)
-    known = [] if section is None else list(section.__struct_encode_fields__)
-    near = difflib.get_close_matches(match["name"], known, n=1)
-    where = f"[{_INDEX.sub('', place)}] " if place else ""
-    hint = f"did you mean '{near[0]}'?" if near else "known here: " + ", ".join(known)
-    return f"{where}unknown key '{match['name']}'; {hint}"
-
-
-def _section_at(place: str) -> type[Section] | None:
-    section: type[Section] = Settings
-    for name in _INDEX.sub("", place).split("."):
-        if name:
-            section = _sections_in(section).get(name, section)
-    return section
-
-
-def _sections_in(section: type[Section]) -> dict[str, type[Section]]:
-    """The sections below one, by their key, whether there is one of a kind or a list of them."""
-    found = {}
-    names = zip(section.__struct_fields__, section.__struct_encode_fields__, strict=True)
-    hints = get_type_hints(section)
-    for field, key in names:
-        for kind in (hints[field], *get_args(hints[field])):
-            if isinstance(kind, type) and issubclass(kind, Section):
-                found[key] = kind
-    return found

@@ -6,7 +6,7 @@ downloads share: which services, how often, how long without (messagelog 3).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -76,8 +76,13 @@ class Stamping:
 
         :raises Fault: as ``choose_tsas``.
         """
-        chosen = self._settings
-        return choose_tsas(self._world.value.globalconf, chosen.services, chosen.order)
+        conf = self._world.value.globalconf
+        return choose_tsas(conf, self._listed(), self._settings.order)
+
+    def _listed(self) -> Sequence[str]:
+        """The operator's choice: of the server's configuration, or else of its settings."""
+        listed = self._world.value.serverconf.timestamping_services
+        return self._settings.services if listed is None else listed
 
     def interval(self) -> float:
         """Seconds between two rounds (messagelog 3.1).
@@ -125,9 +130,9 @@ class Stamping:
     def _name_unapproved(self) -> None:
         """Tell once, at start, which of the operator's services are never asked."""
         try:
-            unapproved = unapproved_tsas(self._world.value.globalconf, self._settings.services)
+            unapproved = unapproved_tsas(self._world.value.globalconf, self._listed())
         except Fault:  # a configuration without shared parameters approves of none
-            unapproved = list(self._settings.services)
+            unapproved = list(self._listed())
         for url in unapproved:
             self._report("timestamping service not approved", url=url)
 

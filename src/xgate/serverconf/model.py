@@ -116,10 +116,14 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class ServerConf(msgspec.Struct, frozen=True):
-    """The whole: who this server is and whom it serves."""
+    """The whole: who this server is and whom it serves.
+
+    :param timestamping_services: URLs of those to use, in order; None: others say which.
+    """
 
     server: ServerId
     clients: Mapping[ClientId, Client] = {}
+    timestamping_services: tuple[str, ...] | None = None
 
     def find_client(self, client: ClientId) -> Client | None:
         """The client registered under exactly this identifier, or None."""

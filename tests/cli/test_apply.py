@@ -1,0 +1,161 @@
+"""``xgate apply``, ``show`` and ``refresh``: everything or nothing, and never by surprise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from xgate.securityserver.serverconf_source import open_store
+from xgate.securityserver.settings import load_settings
+from xgate.testing.documents import served_documents
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Ran
+
+Run = Callable[..., "Ran"]
+CLIENT = """
+[[client]]
+id = "XG/GOV/2/reg"
+authentication = "NOSSL"
+
+  [[client.service]]
+  code = "people"
+  url = "http://10.0.0.7/"
+  allow = ["XG/COM/1/app"]
+"""
+WSDL = """<w:definitions xmlns:w="http://schemas.xmlsoap.org/wsdl/" xmlns:t="urn:t"
+ xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/"><w:binding name="b"><w:operation name="{name}"/>
+</w:binding><w:service><w:port binding="t:b"><s:address location="http://h/"/></w:port></w:service>
+</w:definitions>"""
+
+
+class Scene:
+    """A server's settings with a store, and a document to apply."""
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        self.config = folder / "xgate.toml"
+        self.config.write_text('server = "XG/GOV/2/SS"\n[serverconf]\nuse = "sqlite"\n')
+        self.file = folder / "clients.toml"
+        self.file.write_text(CLIENT)
+        self._run = run
+
+    def run(self, command: str, *arguments: object) -> Ran:
+        files = [self.file] if command == "apply" else []
+        return self._run(command, *files, "--config", self.config, *arguments)
+
+    @property
+    def revision(self) -> int:
+        settings = load_settings(self.config)
+        return open_store(settings.serverconf, self.config.parent).newest()
+
+
+@pytest.fixture
+def scene(tmp_path: Path, xgate: Run) -> Scene:
+    return Scene(tmp_path, xgate)
+
+
+@pytest.fixture
+def documents() -> Iterator[tuple[str, dict[str, bytes]]]:
+    with served_documents() as served:
+        yield served
+
+
+def test_a_document_is_applied_and_shown_and_applied_again_to_no_effect(scene: Scene) -> None:
+    ran = scene.run("apply")
+    assert (ran.code, ran.err) == (0, "")
+    assert "+ client XG/GOV/2/reg service people url: http://10.0.0.7/" in ran.out
+    assert ran.out.endswith("Applied as revision 1.\n")
+    shown = scene.run("show")
+    assert shown.code == 0
+    assert shown.out.startswith("# revision 1, ")
+    scene.file.write_text(shown.out)
+    again = scene.run("apply")
+    assert (again.code, again.out, scene.revision) == (0, "Nothing changes.\n", 1)
+
+
+def test_a_change_is_told_before_it_is_made(scene: Scene) -> None:
+    scene.run("apply")
+    scene.file.write_text(CLIENT.replace("0.0.7", "0.0.8").replace("XG/COM/1/app", "XG/COM/1"))
+    trial = scene.run("apply", "--dry-run")
+    assert trial.code == 0
+    assert trial.out.splitlines() == [
+        "- client XG/GOV/2/reg service people allows XG/COM/1/app: * **",
+        "+ client XG/GOV/2/reg service people allows XG/COM/1: * **",
+        "~ client XG/GOV/2/reg service people url: http://10.0.0.7/ -> http://10.0.0.8/",
+        "Nothing is applied: --dry-run.",
+    ]
+    assert scene.revision == 1
+    said = json.loads(scene.run("apply", "--json").out)
+    assert (said["applied"], said["revision"], len(said["changes"])) == (True, 2, 3)
+    history = json.loads(scene.run("show", "--history", "--json").out)["history"]
+    assert [entry["revision"] for entry in history] == [2, 1]
+    assert "10.0.0.7" in scene.run("show", "--revision", "1").out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("http://", "ftp://", "is not http"),
+        ("XG/GOV/2/reg", "nobody", "'nobody' is not INSTANCE/CLASS/MEMBER"),
+        ('code = "people"', 'code = "listMethods"', "reserved"),
+        ("XG/COM/1/app", "group:all", "'group:all' is not group:INSTANCE/CODE"),
+    ],
+)
+def test_a_document_that_cannot_be_a_configuration_changes_nothing(
+    scene: Scene, old: str, new: str, text: str
+) -> None:
+    scene.file.write_text(CLIENT.replace(old, new))
+    ran = scene.run("apply")
+    assert (ran.code, scene.revision) == (1, 0)
+    assert text in ran.err
+
+
+def test_files_that_cannot_be_used_are_named(scene: Scene, tmp_path: Path, xgate: Run) -> None:
+    scene.file.write_text("clint = 1\n")
+    assert scene.run("apply").code == 2
+    other = tmp_path / "other.toml"
+    other.write_text('server = "XG/GOV/2/SS"\n')
+    ran = xgate("show", "--config", other)
+    assert ran.code == 2
+    assert "say use = 'sqlite' or 'postgres'" in ran.err
+
+
+def test_nothing_applied_is_told(scene: Scene) -> None:
+    assert scene.run("show").code == 1
+    assert scene.run("refresh").code == 1
+
+
+def test_services_are_read_from_their_description_and_read_anew(
+    scene: Scene, documents: tuple[str, dict[str, bytes]]
+) -> None:
+    base, served = documents
+    url = f"{base}/x.wsdl"
+    described = f'[[client.description]]\nurl = "{url}"\nallow = ["XG/COM/1"]\n'
+    scene.file.write_text(f"{CLIENT}\n{described}")
+
+    refused = scene.run("apply")
+    assert (refused.code, scene.revision) == (1, 0)
+    assert f"not read     {url}" in refused.out
+    assert "http_error" in refused.out
+
+    served["/x.wsdl"] = WSDL.format(name="getA").encode()
+    assert scene.run("apply").code == 0
+    assert "getA" in scene.run("show").out
+    assert scene.run("refresh").out == "Nothing changes.\n"
+
+    served["/x.wsdl"] = WSDL.format(name="getB").encode()
+    ran = scene.run("refresh")
+    assert (ran.code, scene.revision) == (0, 2)
+    assert ran.out.splitlines()[:2] == [
+        f"- client XG/GOV/2/reg description {url} service getA: http://h/",
+        f"+ client XG/GOV/2/reg description {url} service getB: http://h/",
+    ]
+
+    del served["/x.wsdl"]
+    assert (scene.run("refresh").code, scene.revision) == (1, 2)
+    assert (scene.run("apply", "--force").code, scene.revision) == (0, 2)  # it stays as it was
+    assert "getB" in scene.run("show").out

@@ -1,0 +1,111 @@
+"""A document as text that reads back the same, and as facts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from xgate.cli.document_text import (
+    facts_of_document,
+    read_document_file,
+    with_certificates,
+    write_document_text,
+)
+from xgate.cli.output import Unusable
+from xgate.securityserver.client_settings import (
+    AllowSettings,
+    ClientSettings,
+    DescriptionSettings,
+    Document,
+    GroupSettings,
+    ReadService,
+    ServiceSettings,
+)
+from xgate.testing.pki import make_ca
+
+CA = make_ca("information system").certificate
+WHOLE = Document(
+    (
+        ClientSettings(
+            "XG/GOV/2/reg",
+            "NOSSL",
+            service=(
+                ServiceSettings(
+                    "people",
+                    "http://h/",
+                    disabled="",
+                    description="http://h/o",
+                    endpoints=("GET /a",),
+                    allow=("XG/COM/1", AllowSettings("group:XG/all", "GET", "/a/*")),
+                ),
+                ServiceSettings("getX", "http://h/", "SOAP", "v1", 5.0, verify_tls=False),
+            ),
+            description=(
+                DescriptionSettings("http://h/w", services=(ReadService("a", "http://h/", "v2"),)),
+                DescriptionSettings("http://h/o", "OPENAPI3", "o", endpoints=("GET /x",)),
+            ),
+            group=(GroupSettings("friends", ("XG/COM/1",)),),
+        ),
+        ClientSettings("XG/GOV/2"),
+    ),
+    ("http://tsa/",),
+)
+
+
+def test_what_was_written_reads_back_the_same(tmp_path: Path) -> None:
+    for number, document in enumerate((WHOLE, Document())):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(write_document_text(document))
+        assert read_document_file(path) == document
+
+
+def test_what_is_at_its_default_is_not_written() -> None:
+    text = write_document_text(Document((ClientSettings("XG/GOV/2"),)))
+    assert text.strip().splitlines() == ["[[client]]", 'id = "XG/GOV/2"']
+
+
+def test_certificates_are_taken_into_the_document(tmp_path: Path) -> None:
+    (tmp_path / "is.pem").write_bytes(CA.der)
+    document = Document((ClientSettings("XG/GOV/2", certificates=("is.pem",)),))
+    taken = with_certificates(document, tmp_path)
+    (pem,) = taken.client[0].certificates
+    assert pem.startswith("-----BEGIN CERTIFICATE-----\n")
+    assert with_certificates(taken, Path("/nowhere")) == taken
+    assert f"client XG/GOV/2 certificate sha256 {CA.sha256.hex()}" in facts_of_document(taken)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"), [(None, "Cannot read"), (b"nothing", "is no certificate")]
+)
+def test_a_certificate_that_cannot_be_read_is_named(
+    tmp_path: Path, content: bytes | None, text: str
+) -> None:
+    if content is not None:
+        (tmp_path / "is.pem").write_bytes(content)
+    with pytest.raises(Unusable, match=text):
+        with_certificates(Document((ClientSettings("XG/A/B", certificates=("is.pem",)),)), tmp_path)
+
+
+def test_a_file_that_is_no_document_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("clients = []\n")
+    with pytest.raises(Unusable, match="unknown key 'clients'; did you mean 'client'"):
+        read_document_file(path)
+
+
+def test_everything_is_a_fact() -> None:
+    facts = facts_of_document(WHOLE)
+    what = "client XG/GOV/2/reg"
+    assert facts["timestamping services"] == "http://tsa/"
+    assert facts[f"{what} authentication"] == "NOSSL"
+    assert facts[f"{what} service people disabled"] == ""
+    assert facts[f"{what} service getX.v1 timeout"] == "5 s"
+    assert f"{what} service people allows group:XG/all: GET /a/*" in facts
+    assert f"{what} service people allows XG/COM/1: * **" in facts
+    assert facts[f"{what} description http://h/w service a.v2"] == "http://h/"
+    assert f"{what} description http://h/o endpoint GET /x" in facts
+    assert f"{what} group friends member XG/COM/1" in facts
+    changed = msgspec.structs.replace(WHOLE, timestamping_services=None)
+    assert facts_of_document(changed) != facts
