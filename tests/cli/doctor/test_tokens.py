@@ -5,14 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from tests.cli.doctor.conftest import Patient
 
 from xgate.cli.doctor.tokens import judge_token
-from xgate.signer.store import KeyEntry, StoredCertificate, write_store
+from xgate.signer.store import KeyEntry, StoredCertificate, read_store, write_store
 from xgate.signer.token import TokenState, TokenStatus
-from xgate.testing.pki import make_key
+from xgate.testing.pki import issue_sign, make_key
+from xgate.testing.softhsm import SoftHsm
 
 
 def test_a_wrong_pin(patient: Patient) -> None:
@@ -173,3 +176,94 @@ def test_no_pin_is_tried_on_a_token_that_has_refused_one(
         assert (found.state, found.about) == ("broken", "token 7 (HSM-1)")
     unneeded = judge_token("7", TokenState("HSM-1", "hsm", status, available, active), needed=False)
     assert unneeded is None or unneeded.state == "warning"
+
+
+HSM_PIN, SO_PIN = "Hsm Pin 123", "So Pin 1234"
+
+
+class PublicOnly:
+    """What a CA sees of a key that lies on a token."""
+
+    def __init__(self, public: Any) -> None:
+        self._public = public
+
+    def public_key(self) -> Any:
+        return self._public
+
+
+@pytest.fixture
+def hardware(patient: Patient, softhsm: SoftHsm) -> str:
+    """The signing key lies on a token, certified and in use; the token's id."""
+    softhsm.make_token("alpha", HSM_PIN, SO_PIN)
+    devices = patient.folder / "devices.ini"
+    devices.write_text(f"[softhsm]\nlibrary = {softhsm.library}\ntoken_id_format = {{label}}\n")
+    token = b"alpha".hex()
+    patient.edit("[keys]", f'[keys]\ndevices = "devices.ini"\npins.{token}.pin-file = "hsm.pin"')
+    pin = patient.folder / "hsm.pin"
+    pin.touch(0o600)
+    pin.write_text(HSM_PIN)
+
+    def keys(*arguments: str) -> str:
+        command = [sys.executable, "-m", "xgate", "keys", *arguments]
+        done = subprocess.run(
+            [*command, "--config", str(patient.settings)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    key_id = keys("generate", "--kind", "ecdsa", "--token", token, "--label", "sign").strip()
+    entry = next(e for e in read_store(patient.folder / "keys.xgate").keys if e.id == key_id)
+    public = PublicOnly(load_der_public_key(entry.public_key))
+    certified = issue_sign(patient.country.ca, patient.place.client, key=public)  # type: ignore[arg-type]
+    file = patient.folder / "hsm.der"
+    file.write_bytes(certified.certificate.der)
+    keys("import", str(file), "--member", patient.place.client.member.short)
+    return token
+
+
+def test_a_key_on_a_token_signs(patient: Patient, hardware: str) -> None:
+    ran = patient.examine_apart("--only", "keys")
+    (found,) = ran.of("keys")
+    assert found["observed"].startswith("2 for signing, 1 for authentication in ")
+
+
+def test_a_wrong_pin_is_tried_once_and_never_again(patient: Patient, hardware: str) -> None:
+    (patient.folder / "hsm.pin").write_text("Wrong 1234")
+    first = patient.examine_apart("--only", "keys")
+    assert "PIN" in first.link[1]
+    assert first.report["first_broken"]["about"].startswith(f"token {hardware} (")
+    assert f"[keys.pins.{hardware}]" in first.link[2]
+    for _ in range(3):
+        again = patient.examine_apart("--only", "keys")
+        assert again.link[1] == (
+            "its state is pin-count-low, so no PIN is tried here: it could be locked by that"
+        )
+    (patient.folder / "hsm.pin").write_text(HSM_PIN)
+    assert "1234" not in first.out
+
+
+def test_a_token_whose_pin_is_not_set(patient: Patient, hardware: str) -> None:
+    patient.edit(f'pins.{hardware}.pin-file = "hsm.pin"', "")
+    ran = patient.examine_apart("--only", "keys")
+    assert ran.link[1:] == (
+        "no PIN of it is set",
+        f"Set pin-file, pin-env or pin-command in [keys.pins.{hardware}].",
+    )
+
+
+def test_a_token_that_is_gone(patient: Patient, hardware: str, softhsm: SoftHsm) -> None:
+    softhsm.delete_token("alpha")
+    ran = patient.examine_apart("--only", "keys")
+    assert ran.link[1] == "it holds keys that are in use, and is not there"
+    assert ran.report["first_broken"]["about"] == f"token {hardware}"
+
+
+def test_a_module_that_is_not_there(patient: Patient, hardware: str) -> None:
+    devices = patient.folder / "devices.ini"
+    devices.write_text("[softhsm]\nlibrary = /nowhere/module.so\ntoken_id_format = {label}\n")
+    ran = patient.examine_apart("--only", "keys")
+    assert ran.code == 1
+    assert any("/nowhere/module.so" in found["observed"] for found in ran.of("keys"))
