@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-
+from xgate.cli.changes import change_line, changes_between
 from xgate.cli.globalconf_facts import facts_of
 from xgate.cli.output import Unusable, path_text, print_json, print_line
 from xgate.cli.published import read_given_anchor, read_moment
@@ -25,14 +23,6 @@ from xgate.globalconf.http_source import HttpSource
 from xgate.globalconf.source import LoadedConf
 
 __all__ = ["diff"]
-
-
-class _Change(msgspec.Struct, frozen=True):
-    """``before`` is None for what is new, ``after`` for what has gone."""
-
-    what: str
-    before: str | None
-    after: str | None
 
 
 def diff(
@@ -59,12 +49,12 @@ def diff(
     moment = SystemClock().now() if at is None else read_moment(at)
     first = _read(before, given, moment, None)
     second = _read(after, given, moment, first)
-    changes = _changes(facts_of(first.conf), facts_of(second.conf))
+    changes = changes_between(facts_of(first.conf), facts_of(second.conf))
     if json:
         print_json({"same": not changes, "changes": changes})
         return 1 if changes else 0
     for change in changes:
-        print_line(f"{_sign(change)} {change.what}{_values(change)}")
+        print_line(change_line(change))
     if not changes:
         print_line("They say the same.")
     return 1 if changes else 0
@@ -85,24 +75,3 @@ def _read(
         return HttpSource(anchor, tree, known=before, older=True).fetch(at)
     except (Fault, OSError) as error:
         raise Unusable(f"{shown} holds no configuration: {error}") from None
-
-
-def _changes(old: dict[str, str], new: dict[str, str]) -> list[_Change]:
-    return [
-        _Change(what, old.get(what), new.get(what))
-        for what in sorted({*old, *new})
-        if old.get(what) != new.get(what)
-    ]
-
-
-def _sign(change: _Change) -> Literal["+", "-", "~"]:
-    if change.before is None:
-        return "+"
-    return "-" if change.after is None else "~"
-
-
-def _values(change: _Change) -> str:
-    if change.before is not None and change.after is not None:
-        return f": {change.before} -> {change.after}"
-    value = change.after if change.before is None else change.before
-    return f": {value}" if value else ""
