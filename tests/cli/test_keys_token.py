@@ -83,6 +83,33 @@ def test_a_login_is_for_the_signers_process(town: Town, pin_file: Path) -> None:
     assert "token_not_available: No signer answers at" in ran.err
 
 
+def test_a_signer_that_was_started_locked(town: Town, pin_file: Path) -> None:
+    text = town.config.read_text().replace('pin-file = "pin"', "")
+    town.config.write_text(text.replace("[keys]", '[keys]\nsigner = "run/signer.sock"'))
+    pin_file.write_text("Geheim 999 999")
+    command = [sys.executable, "-m", "xgate", "signer", "--config", str(town.config)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as signer:
+        assert signer.stderr is not None
+        while '"signing"' not in (line := signer.stderr.readline()):
+            assert line
+        ran = town.keys("login", "--pin-file", pin_file)
+        assert (ran.code, ran.err) == (
+            1,
+            "xgate: pin_incorrect: The PIN of the key store is not correct\n",
+        )
+        for command_, said, active in (
+            (("login", "--pin-file", town.folder / "pin"), "token 0 is logged in\n", True),
+            (("logout", "0"), "token 0 is logged out\n", False),
+        ):
+            assert town.told("list")["tokens"][0]["state"]["active"] is not active
+            ran = town.keys(*command_)
+            assert (ran.code, ran.out) == (0, said)
+            assert town.told("list")["tokens"][0]["state"]["active"] is active
+        signer.terminate()
+        assert "Geheim" not in signer.stderr.read()
+    assert signer.returncode == 0
+
+
 def test_no_pin_on_the_command_line(xgate: Run, tmp_path: Path) -> None:
     for command in ("generate", "pin", "login", "import"):
         for option in (("--pin", PIN), (f"--pin={PIN}",)):

@@ -52,6 +52,7 @@ class Server(Town):
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
+            self.said = error.read().decode()
             error.close()
             return error.code
 
@@ -84,7 +85,7 @@ def test_a_signing_key_is_exchanged_while_the_server_runs(server: Server) -> Non
     server.wait_for(200)  # the new one signs; the old one's octets are gone
     assert "SIGN" not in read_store(server.folder / "keys.xgate").sealed.keys
     for _ in range(5):
-        assert server.call() == 200
+        assert server.call() == 200, (server.said, list(server.running.consumer)[-12:])
 
 
 def secrets_of(country: Country) -> dict[str, list[bytes]]:

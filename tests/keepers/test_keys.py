@@ -11,15 +11,20 @@ import trio.testing
 from trio.testing import MockClock
 
 from xgate.cell import Cell
-from xgate.ids import ClientId
-from xgate.keepers.keys import keep_keys, renew_ring
+from xgate.globalconf.generate import register_server
+from xgate.ids import ClientId, ServerId
+from xgate.keepers.keys import keep_auth_states, keep_keys, renew_ring
+from xgate.policy.world import World
+from xgate.serverconf.model import ServerConf
 from xgate.signer.entries import KeyEntry, StoredCertificate
 from xgate.signer.keyring import Keyring
-from xgate.signer.store import KeyStore, change_store, write_store
+from xgate.signer.store import KeyStore, change_store, read_store, write_store
 from xgate.signer.token import KeyParameters
 from xgate.signer.tokens import Tokens
 from xgate.testing.authority import Authority
+from xgate.testing.conf import make_conf
 from xgate.testing.outside import Watch
+from xgate.testing.pki import issue_auth
 
 PIN = "Secret1234"
 MEMBER = ClientId("XG", "COM", "1")
@@ -91,6 +96,27 @@ async def test_a_registry_that_cannot_be_read_leaves_the_ring_as_it_was(
     assert report.name == "keys not read anew"
     assert "chmod 600" in str(report.fields["cause"])
     assert ring.version == 0
+
+
+async def test_what_the_world_lists_is_registered(
+    tmp_path: Path, authority: Authority, watch: Watch
+) -> None:
+    path, server = tmp_path / "keys.xgate", ServerId(MEMBER, "SS")
+    auth = issue_auth(authority.ca, "ss")
+    stored = StoredCertificate(auth.certificate.der, status="registration in progress")
+    write_store(path, PIN, [(KeyEntry("A", "", "AUTHENTICATION", (stored,)), auth.key)])
+    listed = [register_server(MEMBER, "SS", "ss", [auth.certificate.der])]
+    world = Cell(World(make_conf(authority), ServerConf(server)))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_auth_states, world, path, server, watch)
+        world.set(World(make_conf(authority, servers=listed), ServerConf(server)))
+        await watch.wait("authentication certificate registered")
+        assert read_store(path).keys[0].certificates[0].status == "registered"
+        path.chmod(0o644)
+        world.set(world.value)
+        (report,) = await watch.wait("registration not noted")
+        assert "chmod 600" in str(report.fields["cause"])
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_ring_that_is_the_same_is_not_set_again(tokens: Tokens) -> None:

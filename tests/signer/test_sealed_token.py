@@ -127,6 +127,7 @@ def test_no_key_is_made_on_a_closed_token_or_where_nothing_can_be_written(path: 
 def test_a_deleted_key_is_gone(path: Path, token: SealedToken) -> None:
     token.delete("S")
     assert [key.id for key in token.keys()] == ["A"]
+    assert code_of(token.sign([job("S", "ecdsa")])[0]) == "key_not_found"
     assert list(read_store(path).sealed.keys) == ["A"]
     with pytest.raises(Fault) as caught:
         token.delete("S")
@@ -151,6 +152,17 @@ def test_it_follows_what_others_change(path: Path, token: SealedToken) -> None:
         (made.id, "new name"),
     ]
     assert code_of(token.sign([job(made.id, "ecdsa")])[0]) == "signed"
+
+
+def test_a_key_that_another_has_deleted_signs_for_what_had_begun(
+    path: Path, token: SealedToken
+) -> None:
+    kind = token.keys()[0].kind
+    SealedToken(path).delete("S")
+    for answers in (["signed", "signed"], ["key_not_found", "signed"]):
+        token.refresh()
+        assert [key.id for key in token.keys()] == ["A"]
+        assert [code_of(a) for a in token.sign([job("S", kind), job("A", kind)])] == answers
 
 
 def test_a_changed_pin_closes_nothing_but_opens_nothing_new(path: Path, token: SealedToken) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -200,6 +201,22 @@ def test_processes_that_change_it_at_once_lose_nothing(path: Path) -> None:
     ids = {entry.id for entry in read_store(path).keys}
     assert ids == {"S1", "A1", "H1", *(f"{name}{n}" for name in "abc" for n in range(25))}
     assert read_store(path).unlock(PIN).entries == ENTRIES
+
+
+def test_a_process_that_dies_while_it_writes_leaves_a_store_that_is_whole(path: Path) -> None:
+    endless = _ADD.replace("range(25)", "range(10**6)").replace('f"{sys.argv[2]}{n}"', '"X"')
+    endless = endless.replace("(*store.keys,", "(*store.keys[:3 + n % 2],")
+    for _ in range(10):
+        process = subprocess.Popen([sys.executable, "-c", endless, path, "x"])
+        inode = path.stat().st_ino
+        while path.stat().st_ino == inode and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+        assert read_store(path).keys[:3] == (*ENTRIES, ELSEWHERE)
+    change_store(path, relabel("last"))  # type: ignore[arg-type]  # it is an edit
+    names = sorted(file.name for file in path.parent.iterdir())
+    assert names == ["keys.xgate", "keys.xgate.lock"]
 
 
 def test_nobody_waits_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

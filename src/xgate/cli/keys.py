@@ -14,13 +14,16 @@ from xgate.cli.keys_certificate import activate, disable, import_certificate
 from xgate.cli.keys_delete import delete
 from xgate.cli.keys_place import KeyPlace, PinFrom, WhichKeys, ask_pin, open_place
 from xgate.cli.keys_request import csr
-from xgate.cli.keys_shown import OcspStatus, show_keys, token_row
+from xgate.cli.keys_shown import OcspStatus, TokenRow, show_keys, token_row
 from xgate.cli.keys_token import generate, login, logout, pin
-from xgate.cli.output import Unusable, path_text, read_file
+from xgate.cli.output import Unusable, path_text, print_error, read_file
 from xgate.clock import SystemClock
 from xgate.errors import Fault
+from xgate.securityserver.key_holder import signer_socket
+from xgate.signer.ask import ask_signer
 from xgate.signer.keyconf import ImportedKey, read_token_folder
 from xgate.signer.ocsp_cache import fresh_until
+from xgate.signer.protocol import ListTokens, TokenStates
 from xgate.signer.store import write_store
 from xgate.trust.certificate import Certificate
 from xgate.trust.ocsp import OcspResponse
@@ -28,6 +31,7 @@ from xgate.trust.ocsp import OcspResponse
 __all__ = ["import_keys", "keys", "list_keys"]
 
 _MOST_OCSP = 64 * 1024
+_ANSWER_SECONDS = 10.0
 
 keys = App(name="keys", help="Tokens, keys and certificates: make, request, import, use, delete.")
 for _command in (generate, csr, activate, disable, delete, login, logout, pin):
@@ -77,7 +81,7 @@ def list_keys(*, which: WhichKeys | None = None, json: bool = False) -> int:
     """
     with open_place(which) as place:
         entries = place.read().keys
-        rows = [token_row(token) for token in place.tokens.all()]
+        rows = _token_rows(place)
         ocsp = _ocsp_status(place) if which is not None and which.config else None
         show_keys(place.tokens.store, rows, entries, ocsp=ocsp, json=json)
     return 0
@@ -111,6 +115,20 @@ def _read_token(folder: Path, pin: str) -> list[ImportedKey]:
     if not imported:
         raise Fault("key_not_found", f"{path_text(folder)} holds no key")
     return imported
+
+
+def _token_rows(place: KeyPlace) -> list[TokenRow]:
+    """As the signer's process has them, when there is one; else as they are for this command."""
+    path = signer_socket(place.keys, place.folder)
+    if path is not None:
+        try:
+            answer = ask_signer(path, ListTokens(1), seconds=_ANSWER_SECONDS)
+        except Fault as fault:
+            print_error(fault.text)
+        else:
+            listed = answer.tokens if isinstance(answer, TokenStates) else ()
+            return [TokenRow(token.id, token.state) for token in listed]
+    return [token_row(token) for token in place.tokens.all()]
 
 
 def _ocsp_status(place: KeyPlace) -> OcspStatus:

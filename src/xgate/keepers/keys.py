@@ -12,11 +12,17 @@ from pathlib import Path
 import trio
 
 from xgate.cell import Cell
+from xgate.errors import Fault
+from xgate.globalconf.conf import GlobalConf
+from xgate.ids import ServerId
 from xgate.keepers.report import Report, cause_of
+from xgate.policy.world import World
 from xgate.signer.keyring import Keyring
+from xgate.signer.registry import settle_auth_states
+from xgate.signer.store import change_store, read_or_none
 from xgate.signer.tokens import Tokens
 
-__all__ = ["keep_keys", "renew_ring"]
+__all__ = ["keep_auth_states", "keep_keys", "renew_ring"]
 
 _LOOK_SECONDS, _TOKENS_SECONDS = 1.0, 60.0
 
@@ -44,6 +50,32 @@ async def keep_keys(ring: Cell[Keyring], tokens: Tokens, report: Report) -> None
             failed = cause
         else:
             failed = ""
+
+
+async def keep_auth_states(
+    world: Cell[World], path: Path, server: ServerId, report: Report
+) -> None:
+    """Note in the registry at ``path`` that authentication certificates are registered as soon as
+    the global configuration lists them, for ever; who keeps the ring sees that.
+    """
+    version = -1
+    while True:
+        if version == world.version:
+            await world.wait_changed(version)
+        version, conf = world.version, world.value.globalconf
+        try:
+            if await trio.to_thread.run_sync(_settle, path, conf, server):
+                report("authentication certificate registered", id=server.short)
+        except (Fault, OSError) as error:
+            report("registration not noted", cause=cause_of(error))
+
+
+def _settle(path: Path, conf: GlobalConf, server: ServerId) -> bool:
+    store = read_or_none(path)
+    if store is None or settle_auth_states(store, conf, server) == store:
+        return False
+    change_store(path, lambda store: settle_auth_states(store, conf, server))
+    return True
 
 
 async def renew_ring(ring: Cell[Keyring], tokens: Tokens) -> None:

@@ -18,6 +18,7 @@ from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.keepers.audit import Audit, keep_auditing
 from xgate.keepers.globalconf import keep_globalconf
+from xgate.keepers.keys import keep_auth_states
 from xgate.keepers.opdata import keep_opdata
 from xgate.keepers.serverconf import keep_serverconf
 from xgate.messagelog.envelope import Envelope, PlainEnvelope
@@ -100,7 +101,7 @@ async def run_server(
         async with trio.open_nursery() as keepers:
             await keepers.start(server.signer.run)
             await keepers.start(server.messagelog.run)
-            _start_keepers(keepers, server, loader, stamping)
+            _start_keepers(keepers, server, folder, loader, stamping)
             if opstore is not None:
                 days = settings.opmonitor.keep_days
                 keep = partial(keep_opdata, server.opdata, opstore, days, clock, journal.event)
@@ -177,7 +178,11 @@ def _assemble(
 
 
 def _start_keepers(
-    keepers: trio.Nursery, server: SecurityServer, loader: Loader, stamping: Stamping
+    keepers: trio.Nursery,
+    server: SecurityServer,
+    folder: Path,
+    loader: Loader,
+    stamping: Stamping,
 ) -> None:
     settings, journal, world = server.settings, server.journal, server.world
     keepers.start_soon(
@@ -188,6 +193,9 @@ def _start_keepers(
         server.clock,
         journal.event,
     )
+    if not settings.keys.signer:
+        store = folder / settings.keys.store
+        keepers.start_soon(keep_auth_states, world, store, server.id, journal.event)
     keepers.start_soon(server.vouching.keep)
     keepers.start_soon(stamping.keep)
     audit = settings.messagelog.audit

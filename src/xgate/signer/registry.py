@@ -107,8 +107,8 @@ def is_in_use(entry: KeyEntry, stored: StoredCertificate) -> bool:
 
 
 def settle_auth_states(store: KeyStore, conf: GlobalConf, server: ServerId) -> KeyStore:
-    """Authentication certificates in the state that the global configuration gives them: listed
-    for this server they are registered, listed no more they are in ``global error``.
+    """Authentication certificates that the global configuration lists for this server are
+    registered. What it lists no more stays: that is asked anew at each use.
     """
     keys = (
         msgspec.structs.replace(
@@ -122,12 +122,7 @@ def settle_auth_states(store: KeyStore, conf: GlobalConf, server: ServerId) -> K
     return msgspec.structs.replace(store, keys=tuple(keys))
 
 
-_BECOMES = {
-    (True, "saved"): "registered",
-    (True, "registration in progress"): "registered",
-    (True, "global error"): "registered",
-    (False, "registered"): "global error",
-}
+_REGISTERED_BY_LISTING = ("saved", "registration in progress", "global error")
 
 
 def _settled(stored: StoredCertificate, conf: GlobalConf, server: ServerId) -> StoredCertificate:
@@ -135,8 +130,9 @@ def _settled(stored: StoredCertificate, conf: GlobalConf, server: ServerId) -> S
         listed = conf.server_by_auth_hash(Certificate.load(stored.der)) == server
     except Fault:  # it cannot be read, so nobody can list it
         listed = False
-    status = _BECOMES.get((listed, stored.status), stored.status)
-    return msgspec.structs.replace(stored, status=status)
+    if listed and stored.status in _REGISTERED_BY_LISTING:
+        return msgspec.structs.replace(stored, status="registered")
+    return stored
 
 
 def _same(one: KeyEntry, other: KeyEntry) -> bool:

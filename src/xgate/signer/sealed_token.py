@@ -40,8 +40,11 @@ CURVES: Mapping[str, type[ec.EllipticCurve]] = {
 
 
 class _Open(msgspec.Struct, frozen=True):
+    """:ivar leaving: the keys as they were, for messages that had begun when some of them went."""
+
     unlocked: Unlocked
     token: SoftwareToken
+    leaving: SoftwareToken | None = None
 
 
 class SealedToken:
@@ -81,14 +84,18 @@ class SealedToken:
             self._open = None
 
     def refresh(self) -> None:
-        """Follow changes of the file: keys that came, keys that went.
+        """Follow changes of the file: keys that came, keys that went. Those that went are shown no
+        more, but sign until the next time for what had begun with them.
 
         :raises Fault: ``token_not_available``; ``token_not_active`` when the PIN was changed, so
             that new keys need another login. What was open stays open.
         """
         with self._lock:
             if self._open is not None:
-                self._take(_opened_again(self._read(), self._open.unlocked))
+                before = self._open
+                unlocked = _opened_again(self._read(), before.unlocked)
+                gone = before.unlocked.private.keys() - unlocked.private.keys()
+                self._open = _Open(unlocked, unlocked.token, before.token if gone else None)
 
     def keys(self) -> Sequence[TokenKey]:
         """All keys while the token is open, else none."""
@@ -100,7 +107,12 @@ class SealedToken:
         opened = self._open
         if opened is None:
             return [_closed() for _ in jobs]
-        return opened.token.sign(jobs)
+        answers = list(opened.token.sign(jobs))
+        if opened.leaving is not None:
+            for number, job in enumerate(jobs):
+                if job.key_id not in opened.unlocked.private:
+                    (answers[number],) = opened.leaving.sign([job])
+        return answers
 
     def private(self, key_id: str) -> PrivateKey | None:
         """An authentication key, which TLS needs itself; None while the token is not open."""
@@ -146,7 +158,8 @@ class SealedToken:
             return msgspec.structs.replace(store, keys=left, software=software)
 
         change_store(self._path, remove)
-        self.refresh()
+        for _ in range(2):  # nothing has begun with it here that should go on
+            self.refresh()
 
     def certificates(self) -> Sequence[TokenCertificate]:
         """None: the registry has them."""

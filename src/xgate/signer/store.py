@@ -304,6 +304,8 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, store: KeyStore) -> None:
+    for left in path.parent.glob(f".{path.name}.*"):  # of processes that died while they wrote
+        left.unlink(missing_ok=True)
     content = _File(_FORMAT, store.keys, store.software)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with 0600
     try:
