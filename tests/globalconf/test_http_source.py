@@ -105,9 +105,12 @@ def test_what_answered_is_asked_first(
     server.asked.clear()
     source.fetch(now)
     assert server.asked == ["http://b/internalconf?version=6"]
+    server.asked.clear()
     server.hosts = ()
     with pytest.raises(Fault, match="global_conf_download_url_connection_failure"):
         source.fetch(now)
+    assert server.asked[0] == "http://b/internalconf?version=6"
+    assert len(server.asked) == len(set(server.asked)) == 6  # each place once
     server.hosts = ("b",)
     server.asked.clear()
     source.fetch(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, cast
 import pytest
 import trio
 from msgspec.structs import replace
+from trio.testing import MockClock
 
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
@@ -19,7 +21,13 @@ from xgate.globalconf.source import ConfSource, LoadedConf
 from xgate.net.server import Exchange
 from xgate.sandbox.country import Country, found_country
 from xgate.securityserver import conf_source
-from xgate.securityserver.conf_source import Loader, at_mapped_host, fetch_from, open_loader
+from xgate.securityserver.conf_source import (
+    Loader,
+    at_mapped_host,
+    begin_soon,
+    fetch_from,
+    open_loader,
+)
 from xgate.securityserver.settings import GlobalconfSettings, SettingsError
 
 Serve = Callable[[Callable[[Exchange], Awaitable[None]]], Awaitable[int]]
@@ -240,3 +248,41 @@ async def test_all_fetches_from_a_partner_together_have_a_time(serve: Serve) -> 
         with pytest.raises(OSError, match="the time for this partner is over"):
             await trio.to_thread.run_sync(fetch, place + path)
     assert asked == ["/quick", "/silent"]
+
+
+async def test_a_silent_source_does_not_hold_up_a_start_that_can_do_without_it(
+    country: Country, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    kept = DiskSource(country.verification).fetch(NOW)
+    heard = threading.Event()
+    fresh = replace(kept, conf=GlobalConf("XG", kept.conf.instances))
+
+    def answer_late() -> LoadedConf:
+        heard.wait()
+        return fresh
+
+    source = Loader(Scripted(answer_late, lambda: fresh), lambda: NOW, tmp_path / "kept", kept)
+    assert (await begin_soon(source)).instances == kept.conf.instances
+    assert trio.current_time() == 10
+    heard.set()
+    assert await trio.to_thread.run_sync(source.load) is fresh.conf  # after the one that was late
+
+
+async def test_a_start_with_nothing_kept_waits_for_its_source(
+    country: Country, autojump_clock: MockClock
+) -> None:
+    good = DiskSource(country.verification).fetch(NOW)
+    heard = threading.Event()
+
+    def answer_late() -> LoadedConf:
+        heard.wait()
+        return good
+
+    async def let_hear() -> None:
+        await trio.sleep(3600)
+        heard.set()
+
+    source = Loader(Scripted(answer_late), lambda: NOW)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(let_hear)
+        assert (await begin_soon(source)) is good.conf

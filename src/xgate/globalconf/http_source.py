@@ -109,7 +109,7 @@ class HttpSource:
         locations = find_locations(anchor, self._last_shared(anchor.instance), self._spread)
         answered = self._answered.pop(anchor.instance, None)  # kept only if this succeeds
         if answered in locations:
-            locations = (answered, *locations)
+            locations = (answered, *(place for place in locations if place != answered))
         loaded, self._answered[anchor.instance] = download(
             anchor,
             fetch,

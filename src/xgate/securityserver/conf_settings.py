@@ -25,7 +25,8 @@ class GlobalconfSettings(Section, frozen=True):
     :param directory: the folder of ``disk`` and ``published``; otherwise what was loaded is kept
         there, in the reference's layout.
     :param allowed_federations: instances of partners whose configuration is taken as well; ``all``
-        of them, or ``none``, which wins wherever it stands.
+        of them, or ``none``, which wins wherever it stands. Whose folder is read (``disk``) decides
+        by itself.
     :param accept_older: take a configuration that expires before the one in use, as after a central
         server was restored; for as long as that is so.
     :param connect_seconds: for a connection to a source. :param answer_seconds: for its answer.

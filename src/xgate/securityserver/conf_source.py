@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -44,7 +45,7 @@ _PARTNER_SECONDS = 60.0
 
 
 class Loader:
-    """Loads the configuration again and again; for one thread at a time."""
+    """Loads the configuration again and again; threads wait for each other."""
 
     def __init__(
         self,
@@ -61,9 +62,15 @@ class Loader:
         self._now = now
         self._keep = keep
         self._kept = kept
+        self._busy = threading.Lock()
         self._fetched: LoadedConf | None = None
         self._trouble = ""
         self._loaded: LoadedConf | None = None
+
+    @property
+    def has_kept(self) -> bool:
+        """Whether there is a configuration of an earlier run."""
+        return self._kept is not None
 
     @property
     def loaded(self) -> LoadedConf:
@@ -93,24 +100,26 @@ class Loader:
         """
         if self._kept is None:
             return None
-        conf = self._kept.conf.without_expired(self._now())
-        self._loaded = msgspec.structs.replace(self._kept, conf=conf)
-        return conf
+        if self._loaded is None:
+            conf = self._kept.conf.without_expired(self._now())
+            self._loaded = msgspec.structs.replace(self._kept, conf=conf)
+        return self._loaded.conf
 
     def load(self) -> GlobalConf:
         """The configuration of now; the same value when nothing has changed.
 
         :raises Fault: nothing usable was found. :raises OSError: the source cannot be read.
         """
-        now = self._now()
-        fetched = _fetch_whatever_comes(self._source, now)
-        if self._loaded is not None:
-            _check_no_worse(fetched.conf, self._loaded.conf, now)
-        trouble = "" if fetched is self._kept else self._write(fetched)
-        if fetched is not self._fetched or trouble != self._trouble:
-            self._fetched, self._trouble = fetched, trouble
-            self._loaded = _noting(fetched, trouble) if trouble else fetched
-        return self.loaded.conf
+        with self._busy:
+            now = self._now()
+            fetched = _fetch_whatever_comes(self._source, now)
+            if self._loaded is not None:
+                _check_no_worse(fetched.conf, self._loaded.conf, now)
+            trouble = "" if fetched is self._kept else self._write(fetched)
+            if fetched is not self._fetched or trouble != self._trouble:
+                self._fetched, self._trouble = fetched, trouble
+                self._loaded = _noting(fetched, trouble) if trouble else fetched
+            return self.loaded.conf
 
     def _write(self, fetched: LoadedConf) -> str:
         """Keep it for the next run; what hinders that, which is tried again with the next load."""
@@ -126,12 +135,15 @@ class Loader:
 
 async def begin_soon(loader: Loader) -> GlobalConf:
     """As ``Loader.begin``, but a source that keeps silent is waited for for seconds only, if an
-    earlier run kept a configuration.
+    earlier run kept a configuration; the next load hears what it says late.
+
+    :raises Fault: there is no configuration. :raises OSError: the source cannot be read.
     """
-    with trio.move_on_after(_START_SECONDS):
-        return await trio.to_thread.run_sync(loader.begin)
+    with trio.move_on_after(_START_SECONDS if loader.has_kept else math.inf):
+        return await trio.to_thread.run_sync(loader.begin, abandon_on_cancel=True)
     kept = loader.resume()
-    return await trio.to_thread.run_sync(loader.begin) if kept is None else kept
+    assert kept is not None
+    return kept
 
 
 def open_loader(
