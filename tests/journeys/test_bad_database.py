@@ -18,7 +18,7 @@ from xgate.messagelog.postgres import PostgresStore
 from xgate.messagelog.record import LoggedRecord
 from xgate.sandbox.country import Country
 from xgate.sandbox.wires import Wires
-from xgate.testing.clock import TrioClock
+from xgate.testing.outside import LoopClock
 from xgate.testing.postgres import Cluster
 from xgate.testing.weather import FAIR, Weather, Wind
 
@@ -62,7 +62,7 @@ async def test_a_log_behind_bad_weather_loses_and_doubles_nothing(
     socket = Path(str(parts["host"])) / ".s.PGSQL.5432"
     country = found(SETTINGS)
 
-    def lead_through(wires: Wires, _: TrioClock) -> None:
+    def lead_through(wires: Wires, _: LoopClock) -> None:
         assert wires.database is not None
         through = f"host=127.0.0.1 port={wires.database.port} dbname={parts['dbname']}"
         for place in country.places:

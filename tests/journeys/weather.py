@@ -21,7 +21,7 @@ from xgate.clock import SystemClock
 from xgate.sandbox.country import Country
 from xgate.sandbox.lines import Lines
 from xgate.sandbox.wires import Wires
-from xgate.testing.clock import TrioClock
+from xgate.testing.outside import LoopClock
 from xgate.testing.weather import FAIR, Weather, Wind
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class InWeather(msgspec.Struct, frozen=True):
     started: Started
     wires: Wires
     mock: trio.testing.MockClock
-    clock: TrioClock
+    clock: LoopClock
 
     async def both(self, query: str, body: bytes = b"x") -> list[Reply]:
         """The same question in both protocols."""
@@ -131,11 +131,11 @@ async def in_weather(
     mock: trio.testing.MockClock,
     *,
     database: Path | None = None,
-    before: Callable[[Wires, TrioClock], None] | None = None,
+    before: Callable[[Wires, LoopClock], None] | None = None,
 ) -> AsyncIterator[InWeather]:
     """Start a country behind wires. :param before: is done before the servers start."""
     mock.rate = 1.0
-    clock = TrioClock(mock, SystemClock().now())
+    clock = LoopClock(SystemClock().now(), mock)
     wires = Wires(country, seed=1, database=database)
     wires.lay(clock.now())
     async with trio.open_nursery() as nursery:

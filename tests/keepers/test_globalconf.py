@@ -20,9 +20,9 @@ from xgate.keepers.globalconf import keep_globalconf
 from xgate.policy.world import World
 from xgate.serverconf.model import ServerConf
 from xgate.testing.authority import Authority
-from xgate.testing.clock import FakeClock, TrioClock
+from xgate.testing.clock import FakeClock
 from xgate.testing.conf import approve, make_conf
-from xgate.testing.outside import Watch
+from xgate.testing.outside import LoopClock, Watch
 
 OWN = ServerConf(ServerId(ClientId("XG", "COM", "1"), "SS"))
 CLOCK = FakeClock()
@@ -163,7 +163,7 @@ async def test_a_source_that_never_answers_is_given_up_and_asked_again(
 async def test_a_partner_expires_while_the_source_is_away(
     authority: Authority, autojump_clock: MockClock, watch: Watch
 ) -> None:
-    clock = TrioClock(autojump_clock)
+    clock = LoopClock()
     partner = approve(Authority("YY"))
     conf = make_conf(authority, partners={"YY": partner})
     until = clock.now() + timedelta(seconds=150)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import socket
 import struct
+import sys
+from functools import partial
 
 import pytest
 import trio
@@ -95,6 +97,19 @@ async def test_a_reset_is_a_closed_connection_with_its_cause() -> None:
     with pytest.raises(ResetError, match=r"[Bb]roke"):
         await far.send_all(b"x")
     far.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the names of the options are Linux's")
+async def test_a_machine_that_vanished_is_noticed_in_two_minutes() -> None:
+    near, far = stream_pair()
+    for stream in (near, far):
+        read = partial(stream.socket.getsockopt, socket.IPPROTO_TCP)
+        idle, pause, times = map(
+            read, (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+        assert stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert idle + pause * times == read(socket.TCP_USER_TIMEOUT) / 1000 == 120
+        stream.close()
 
 
 async def test_closing_wakes_whoever_waits() -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-import trio
-import trio.testing
 
 from xgate.clock import Clock
-from xgate.testing.clock import FakeClock, TrioClock
+from xgate.testing.clock import FakeClock
 
 
 def test_a_fake_clock_stands_still_until_it_is_moved() -> None:
@@ -37,11 +35,3 @@ def test_time_neither_passes_backwards_nor_without_a_zone() -> None:
         clock.advance(-1)
     with pytest.raises(ValueError, match="aware"):
         FakeClock(datetime(2026, 1, 1))
-
-
-async def test_a_trio_clock_jumps_as_the_loop_does(mock_clock: trio.testing.MockClock) -> None:
-    clock: Clock = TrioClock(mock_clock, datetime(2026, 5, 1, tzinfo=UTC))
-    assert clock.monotonic() == 0.0
-    mock_clock.jump(3600)
-    assert clock.now() == datetime(2026, 5, 1, 1, tzinfo=UTC)
-    assert await trio.to_thread.run_sync(clock.monotonic) == 3600.0

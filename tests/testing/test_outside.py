@@ -19,6 +19,13 @@ async def test_the_wall_clock_goes_with_the_loops(
     assert (clock.now() - NOW).total_seconds() == clock.monotonic() == 3600
 
 
+async def test_threads_see_the_same_time(mock_clock: trio.testing.MockClock) -> None:
+    clock = LoopClock(clock=mock_clock)
+    mock_clock.jump(3600)
+    assert await trio.to_thread.run_sync(clock.monotonic) == 3600.0
+    assert (clock.now() - NOW).total_seconds() == 3600.0
+
+
 async def test_a_report_is_waited_for_by_its_name(autojump_clock: trio.testing.MockClock) -> None:
     watch = Watch()
 

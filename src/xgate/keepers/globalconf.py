@@ -13,6 +13,7 @@ import trio
 from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.globalconf.conf import GlobalConf
+from xgate.keepers.pace import spread
 from xgate.keepers.report import Report, cause_of
 from xgate.policy.world import World
 
@@ -28,14 +29,14 @@ async def keep_globalconf(
     clock: Clock,
     report: Report,
 ) -> None:
-    """Load again every ``interval`` seconds, for ever.
+    """Load again every ``interval`` seconds or a little sooner, for ever.
 
     :param load: reads and verifies, in a thread; gives the same value when nothing has changed;
         raises when there is nothing usable. One that never comes back is given up for a while.
     """
     one_at_a_time = trio.CapacityLimiter(1)
     while True:
-        await trio.sleep(interval)
+        await trio.sleep(spread(interval))
         conf = await _load(load, one_at_a_time, report)
         # Partners expire also while the source is away (federation 3, "Expiry").
         conf = (conf or world.value.globalconf).without_expired(clock.now())

@@ -21,6 +21,7 @@ from xgate.clock import Clock
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.keepers.ocsp_client import OcspClient
+from xgate.keepers.pace import spread
 from xgate.keepers.report import Report
 from xgate.policy.world import World
 from xgate.signer.keyring import Keyring
@@ -58,7 +59,7 @@ async def keep_ocsp(
             report("OCSP responses refreshed", certificates=len(answers), answered=answered)
         for certificate, until in answers.items():
             missed = 0 if until else plans[certificate].missed + 1
-            pause = _pause(conf, until, missed, client.retry, clock.now())
+            pause = spread(_pause(conf, until, missed, client.retry, clock.now()))
             plans[certificate] = _Plan(clock.monotonic() + pause, missed)
         now, rhythm = clock.monotonic(), _rhythm(conf)
         idle = now + conf.ocsp_fetch_interval.total_seconds()

@@ -16,6 +16,7 @@ from datetime import UTC, timedelta
 import trio
 
 from xgate.clock import Clock
+from xgate.keepers.pace import spread
 from xgate.keepers.report import Report, cause_of
 from xgate.keepers.stamper import Stamper
 from xgate.messagelog.backlog import Backlog
@@ -60,7 +61,7 @@ async def keep_timestamps(
             backlog.put_back(taken)
             outage.begin()
             report("timestamping failed", cause=cause_of(error), seconds=round(outage.seconds))
-            pause = _retry_pause(interval, retry)
+            pause = spread(_retry_pause(interval, retry))
             warning.check(backlog, clock, pause)
             await backlog.wait_due(pause, early=False)
             continue

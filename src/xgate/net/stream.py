@@ -28,6 +28,18 @@ LINGER = 1.0
 
 _TURNS = 16  # operations that may succeed at once before other tasks get their turn
 _IOV_MAX = 1024
+# A machine that vanished without a word is noticed within two minutes, also by who waits for it
+# without a limit; by itself Linux takes two hours, or a quarter of one for what was sent.
+_VIGILANCE = [
+    (getattr(socket, name), value)
+    for name, value in (
+        ("TCP_KEEPIDLE", 60),
+        ("TCP_KEEPINTVL", 10),
+        ("TCP_KEEPCNT", 6),
+        ("TCP_USER_TIMEOUT", 120_000),
+    )
+    if hasattr(socket, name)
+]
 _DRAIN_LIMIT = 256 * 1024
 
 
@@ -109,6 +121,8 @@ class SocketStream:
             with suppress(OSError):  # the peer may be gone already: the first read will tell
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for option, value in _VIGILANCE:
+                    sock.setsockopt(socket.IPPROTO_TCP, option, value)
         self.socket = sock
         self.deadline = math.inf
         self.peer_address, self.peer_port = _peer(sock)

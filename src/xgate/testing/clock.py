@@ -1,17 +1,14 @@
-"""Clocks that a test moves: one stands still until then, one goes with trio's.
+"""A clock that stands still until a test moves it.
 
 The rule: ``now`` and ``monotonic`` move together by ``advance``; ``jump_to`` moves the wall clock
-alone, as an administrator or NTP would. Where waiting must end with the hands of the clock, both
-are trio's business: ``TrioClock`` shows what a ``trio.testing.MockClock`` shows.
+alone, as an administrator or NTP would.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import trio
-
-__all__ = ["FakeClock", "TrioClock"]
+__all__ = ["FakeClock"]
 
 _START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -45,26 +42,6 @@ class FakeClock:
     def jump_to(self, moment: datetime) -> None:
         """Set the wall clock, in either direction; the monotonic clock does not notice."""
         self._now = _aware(moment)
-
-
-class TrioClock:
-    """A ``Clock`` that goes and jumps with a trio clock; may be read in any thread.
-
-    :param clock: the loop's own. :param start: what the wall clock shows now; must be aware.
-    """
-
-    def __init__(self, clock: trio.abc.Clock, start: datetime = _START) -> None:
-        self._clock = clock
-        self._start = _aware(start)
-        self._began = clock.current_time()
-
-    def now(self) -> datetime:
-        """The time since the beginning, on the wall clock, in UTC."""
-        return self._start + timedelta(seconds=self.monotonic())
-
-    def monotonic(self) -> float:
-        """Seconds since the beginning."""
-        return self._clock.current_time() - self._began
 
 
 def _aware(moment: datetime) -> datetime:

@@ -19,19 +19,23 @@ __all__ = ["LoopClock", "Reported", "Services", "Watch"]
 
 
 class LoopClock:
-    """The ``Clock`` that goes with trio's own: both show the same passing of time."""
+    """The ``Clock`` that goes with trio's own: both show the same passing of time, and jump."""
 
-    def __init__(self, start: datetime = NOW) -> None:
-        """:param start: the wall clock's time when trio's shows 0; aware."""
+    def __init__(self, start: datetime = NOW, clock: trio.abc.Clock | None = None) -> None:
+        """:param start: the wall clock's time when trio's shows 0; aware.
+
+        :param clock: trio's, for threads that ask too; None: it is asked in the loop only.
+        """
         self._start = start
+        self._clock = clock
 
     def now(self) -> datetime:
         """The wall clock's time: aware, in UTC."""
-        return self._start + timedelta(seconds=trio.current_time())
+        return self._start + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
         """Trio's own time."""
-        return trio.current_time()
+        return trio.current_time() if self._clock is None else self._clock.current_time()
 
 
 class Reported(msgspec.Struct, frozen=True):

@@ -1,0 +1,18 @@
+"""How long a keeper rests before it asks somebody outside again.
+
+The rule: never longer than was said, and never all servers at the same moment: those that lost a
+service together, or were started together, do not come back to it together.
+"""
+
+from __future__ import annotations
+
+from random import uniform
+
+__all__ = ["spread"]
+
+_LEAST = 0.8
+
+
+def spread(seconds: float) -> float:
+    """These seconds, or up to a fifth less."""
+    return seconds * uniform(_LEAST, 1.0)  # noqa: S311  it need not be kept secret
