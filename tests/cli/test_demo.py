@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from xgate.testing.softhsm import SoftHsm
+
 XGATE = [sys.executable, "-m", "xgate"]
 
 
@@ -72,3 +74,30 @@ def test_a_folder_that_holds_a_demo_is_refused(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "exists" in json.loads(done.stdout)["error"]
+
+
+def test_keys_on_hardware_tokens_prove_every_message_too(softhsm: SoftHsm, tmp_path: Path) -> None:
+    """Both kinds of keys: what signs messages, and what shows a server to its peers."""
+    folder = tmp_path / "demo"
+    command = [*XGATE, "demo", "--hsm", "--json", "--folder", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout)
+    assert result["asic_verified"] >= 4 * (result["rest"] + result["soap"]) + result["refused"]
+    for name in ("consumer", "provider"):
+        assert json.loads((folder / name / "keys.xgate").read_bytes())["software"]["keys"] == {}
+
+
+def test_without_softhsm_the_package_is_named(tmp_path: Path) -> None:
+    command = [*XGATE, "demo", "--hsm", "--folder", str(tmp_path / "demo")]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PATH": str(tmp_path)},
+    )
+    assert done.returncode == 2
+    assert "apt-get install softhsm2" in done.stderr
+    assert not (tmp_path / "demo").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from xgate.errors import Fault
@@ -16,6 +16,7 @@ from xgate.testing.pki import (
     NOT_BEFORE,
     Credential,
     FixedTrust,
+    certify,
     issue,
     issue_auth,
     issue_ocsp,
@@ -107,3 +108,18 @@ def test_a_fixed_trust_knows_its_instances() -> None:
     assert trust.find_cas("DEV", INNER.certificate.subject) == []
     with pytest.raises(Fault, match="'NONE' is not known"):
         trust.find_cas("NONE", CA.certificate.subject)
+
+
+def test_a_key_that_is_elsewhere_gets_the_certificate_of_its_twin() -> None:
+    twin, other = issue_sign(INNER, MEMBER), make_rsa_key("elsewhere").public_key()
+    octets = other.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    made = certify(INNER, twin.certificate, octets)
+    assert made.public_key == other
+    assert made.subject == twin.certificate.subject
+    check_sign_certificate(made)
+    assert made.serial != twin.certificate.serial
+    ours, theirs = (x509.load_der_x509_certificate(c.der) for c in (made, twin.certificate))
+    ours.verify_directly_issued_by(x509.load_der_x509_certificate(INNER.certificate.der))
+    assert [e.oid for e in ours.extensions] == [e.oid for e in theirs.extensions]
+    key_id = x509.SubjectKeyIdentifier.from_public_key(other)
+    assert ours.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value == key_id

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from xgate.ids import ClientId, ServerId
+from xgate.sandbox.hardware import equip
 from xgate.sandbox.places import CONSUMER, PROVIDER, Country, Place, Ports, Tenant
 from xgate.sandbox.ports import find_free_ports
 from xgate.sandbox.publication import publish_country
@@ -54,6 +57,7 @@ def found_country(
     tenants: Sequence[Tenant] = (),
     stamp_seconds: float = 1.0,
     signers: bool = False,
+    hsm: Path | None = None,
 ) -> Country:
     """Make all keys and certificates, sign the configuration, write every file.
 
@@ -63,6 +67,9 @@ def found_country(
     :param tenants: further clients, likewise.
     :param stamp_seconds: how often messages are timestamped.
     :param signers: leave the keys of each server to a signer beside it (``pair.start_signer``).
+    :param hsm: SoftHSM2's library: both keys of each server are on a token of it, which a signer
+        beside the server uses.
+    :raises SoftHsmError: no token can be made.
     """
     ports = Ports(*find_free_ports(len(Ports.__struct_fields__), _ADDRESSES))
     ca = make_ca("Sandbox CA", key=make_key("sandbox ca", kind))
@@ -78,11 +85,15 @@ def found_country(
     )
     for place in country.places:
         place.folder.mkdir()
-        _write_keys(place)
+    if hsm is not None:
+        consumer, provider = (equip(place, ca, kind, hsm) for place in country.places)
+        country = msgspec.structs.replace(country, consumer=consumer, provider=provider)
+    for place in country.places:
+        if place.hardware is None:
+            _write_keys(place)
         offered = (services or _SERVICES) if place.client == PROVIDER else ""
         text = _settings(ports, place, offered, stamp_seconds)
-        if signers:
-            text = text.replace("[keys]\n", '[keys]\nsigner = "run/signer.sock"\n')
+        text = text.replace("[keys]\n", _KEYS[hsm is not None] if signers or hsm else "[keys]\n")
         place.settings.write_text(text.replace("{base}", f"http://127.0.0.1:{ports.services}"))
     publish_country(country, now)
     return country
@@ -163,6 +174,10 @@ authentication = "NOSSL"
 {services}{tenants}"""
 
 
+_KEYS = {
+    False: '[keys]\nsigner = "run/signer.sock"\n',
+    True: '[keys]\nsigner = "run/signer.sock"\ndevices = "devices.ini"\nauth-on-any-token = true\n',
+}
 _SERVICES = f"""
 [[client.service]]
 code = "people"

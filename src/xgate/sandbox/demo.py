@@ -55,19 +55,30 @@ class DemoResult(msgspec.Struct, frozen=True):
 
 
 async def run_demo(
-    folder: Path, clock: Clock, tell: Tell, *, keep: bool = False, signers: bool = False
+    folder: Path,
+    clock: Clock,
+    tell: Tell,
+    *,
+    keep: bool = False,
+    signers: bool = False,
+    hsm: Path | None = None,
 ) -> DemoResult:
     """Tell the whole tale in ``folder`` (exists, empty); with ``keep``, run on until cancelled.
 
     :param signers: the servers leave their keys to signers' processes.
+    :param hsm: SoftHSM2's library: the keys are on tokens of it, which signers' processes use.
     :raises DemoError: something did not hold. :raises NetError: a server did not start.
+    :raises SoftHsmError: no token can be made.
     """
     began = clock.monotonic()
     tell("1. Founding a country: authorities, two organisations, keys, a signed configuration")
-    found = partial(found_country, folder, clock.now(), signers=signers)
+    found = partial(found_country, folder, clock.now(), signers=signers, hsm=hsm)
     country = await trio.to_thread.run_sync(found)
     tell(f"   everything is in {folder}")
-    async with _running(country, clock, tell, signers=signers) as servers:
+    for place in country.places:
+        if place.hardware is not None:
+            tell(f"   the keys of {place.id.short} were made on token {place.hardware.token}")
+    async with _running(country, clock, tell, signers=signers or hsm is not None) as servers:
         caller = _Caller(country, tell)
         await caller.wait_until_ready()
         await caller.send_rest()

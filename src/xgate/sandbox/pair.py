@@ -131,8 +131,11 @@ async def _start(
     place: Place, command: str, ready: bytes, log: Path, timeout: float
 ) -> ServerProcess:
     words = [sys.executable, "-m", "xgate", command, "--config", os.fspath(place.settings)]
+    environment = dict(os.environ)
+    if place.hardware is not None:
+        environment |= place.hardware.environment
     with log.open("wb") as sink:
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=sink)
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=sink, env=environment)
     with trio.move_on_after(timeout):
         while process.poll() is None:
             if ready in log.read_bytes():

@@ -5,14 +5,17 @@ The rule: plain values; nothing here makes or runs anything.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from xgate.ids import ClientId, ServerId
+from xgate.signer.token import TokenKey
 from xgate.testing.pki import Credential
+from xgate.trust.certificate import Certificate
 
-__all__ = ["CONSUMER", "PROVIDER", "Country", "Place", "Ports", "Tenant"]
+__all__ = ["CONSUMER", "PROVIDER", "Country", "Hardware", "HardwareKey", "Place", "Ports", "Tenant"]
 
 CONSUMER = ClientId("XG", "COM", "100", "portal")
 PROVIDER = ClientId("XG", "GOV", "200", "registry")
@@ -45,8 +48,31 @@ class Tenant(msgspec.Struct, frozen=True):
     settings: str = 'authentication = "NOSSL"'
 
 
+class HardwareKey(msgspec.Struct, frozen=True):
+    """A key on a hardware token, and its certificate."""
+
+    key: TokenKey
+    certificate: Certificate
+
+
+class Hardware(msgspec.Struct, frozen=True):
+    """The hardware token of a server.
+
+    :param environment: what a process that uses the token has in its environment.
+    :param token: its id.
+    """
+
+    environment: Mapping[str, str]
+    token: str
+    sign: HardwareKey
+    auth: HardwareKey
+
+
 class Place(msgspec.Struct, frozen=True):
-    """One security server: where it lives, its keys, and where its files are."""
+    """One security server: where it lives, its keys, and where its files are.
+
+    :param hardware: where its keys are instead, if they are on a hardware token.
+    """
 
     name: str
     id: ServerId
@@ -56,6 +82,12 @@ class Place(msgspec.Struct, frozen=True):
     sign: Credential
     auth: Credential
     tenants: tuple[Tenant, ...] = ()
+    hardware: Hardware | None = None
+
+    @property
+    def auth_certificate(self) -> Certificate:
+        """What other servers know it by."""
+        return self.auth.certificate if self.hardware is None else self.hardware.auth.certificate
 
     @property
     def settings(self) -> Path:

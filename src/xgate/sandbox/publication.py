@@ -73,7 +73,7 @@ def describe_country(country: Country) -> SharedParameters:
                 place.client.member,
                 place.id.server_code,
                 place.address,
-                [place.auth.certificate.der],
+                [place.auth_certificate.der],
                 place.clients,
             )
             for place in country.places

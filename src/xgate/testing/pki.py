@@ -17,7 +17,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from xgate.errors import Fault
@@ -33,6 +33,7 @@ __all__ = [
     "FixedTrust",
     "Key",
     "RsaKind",
+    "certify",
     "issue",
     "issue_auth",
     "issue_ocsp",
@@ -239,6 +240,32 @@ def issue(
         builder = builder.add_extension(extension, critical=critical)
     made = builder.sign(ca.key if ca else key, hashes.SHA256())
     return Credential(Certificate.load(made.public_bytes(Encoding.DER)), key)
+
+
+def certify(ca: Credential, like: Certificate, public_key: bytes) -> Certificate:
+    """The same certificate for another key, one that is not at hand but on a token.
+
+    :param public_key: DER SubjectPublicKeyInfo.
+    """
+    model = x509.load_der_x509_certificate(like.der)
+    key = load_der_public_key(public_key)
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise TypeError("only RSA and elliptic curve keys are certified here")
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(model.subject)
+        .issuer_name(model.issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(model.not_valid_before_utc)
+        .not_valid_after(model.not_valid_after_utc)
+    )
+    for extension in model.extensions:
+        value = extension.value
+        if isinstance(value, x509.SubjectKeyIdentifier):
+            value = x509.SubjectKeyIdentifier.from_public_key(key)
+        builder = builder.add_extension(value, extension.critical)
+    return Certificate.load(builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER))
 
 
 def _serial(subject: x509.Name, key: Key, not_before: datetime, not_after: datetime) -> int:
