@@ -49,12 +49,12 @@ containers can be verified.""",
     "log": "Look into the message log, export evidence, and prove what is stored.",
     "doctor": """Walk all that a security server hangs on, and name the first broken link.
 
-Settings, files, anchor, configuration, time, ca, ocsp, timestamping, keys, certificates, tls,
-registration, ports, peers, services, database, disk, limits, libraries: each is tried as the server
-would do it, also beside one that runs, and nothing is changed. Each approved timestamping service
-is asked for one real timestamp, and each signing key makes a signature about nothing. Exit code 0
-when nothing is broken (warnings allowed), 1 when something is, 2 when the settings cannot be
-used.""",
+Settings, clients, files, anchor, configuration, time, ca, ocsp, timestamping, keys,
+certificates, tls, registration, ports, peers, services, database, disk, limits, libraries: each is
+tried as the server would do it, also beside one that runs, and nothing is changed. Each approved
+timestamping service is asked for one real timestamp, and each signing key makes a signature about
+nothing. Exit code 0 when nothing is broken (warnings allowed), 1 when something is, 2 when the
+settings cannot be used.""",
     "apply": """Make a document the server's own configuration: clients, services, rights, groups.
 
 Everything or nothing; a running server takes it up within seconds. Exit code 0 when it is in force,

@@ -19,12 +19,6 @@ def test_settings_that_cannot_be_used_end_with_2(patient: Patient) -> None:
     assert ran.states("libraries") == {"ok"}
 
 
-def test_a_service_that_means_nothing_is_found_in_the_same_place(patient: Patient) -> None:
-    patient.add('\n[[client]]\nid = "nobody"\n')
-    ran = patient.examine("--only", "settings")
-    assert ran.link[:2] == ("settings", "'nobody' is not INSTANCE/CLASS/MEMBER or .../SUBSYSTEM")
-
-
 @pytest.mark.parametrize(
     ("name", "mode", "observed", "fix"),
     [

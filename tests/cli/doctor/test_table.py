@@ -24,4 +24,4 @@ def test_there_is_an_order_in_which_all_can_run() -> None:
 
 
 def test_the_chain_begins_with_what_all_hangs_on() -> None:
-    assert NAMES[:5] == ["settings", "files", "anchor", "configuration", "time"]
+    assert NAMES[:6] == ["settings", "clients", "files", "anchor", "configuration", "time"]

@@ -179,14 +179,16 @@ def _lessened(finding: Finding) -> Finding:
 async def check_timestamping(case: Case) -> Findings:
     """An approved service gives timestamps that hold; each is asked for a real one."""
     chosen = case.settings.messagelog.timestamping
-    urls = choose_tsas(case.conf, chosen.services, chosen.order)
+    own = case.serverconf.timestamping_services
+    listed = chosen.services if own is None else own
+    urls = choose_tsas(case.conf, listed, chosen.order)
     strange = [
         warning(
             "the configuration does not approve of it, so it is never asked",
             about=url,
-            fix="Take it out of [messagelog.timestamping] services.",
+            fix="Take it out of this server's list of timestamping services.",
         )
-        for url in unapproved_tsas(case.conf, chosen.services)
+        for url in unapproved_tsas(case.conf, listed)
     ]
     if not urls:
         names = ", ".join(tsa.url for tsa in case.conf.tsas()) or "none"

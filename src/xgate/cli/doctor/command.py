@@ -60,12 +60,12 @@ def doctor(
 ) -> int:
     """Walk all that a security server hangs on, and name the first broken link.
 
-    Settings, files, anchor, configuration, time, ca, ocsp, timestamping, keys, certificates, tls,
-    registration, ports, peers, services, database, disk, limits, libraries: each is tried as the
-    server would do it, also beside one that runs, and nothing is changed. Each approved
-    timestamping service is asked for one real timestamp, and each signing key makes a signature
-    about nothing. Exit code 0 when nothing is broken (warnings allowed), 1 when something is, 2
-    when the settings cannot be used.
+    Settings, clients, files, anchor, configuration, time, ca, ocsp, timestamping, keys,
+    certificates, tls, registration, ports, peers, services, database, disk, limits, libraries: each
+    is tried as the server would do it, also beside one that runs, and nothing is changed. Each
+    approved timestamping service is asked for one real timestamp, and each signing key makes a
+    signature about nothing. Exit code 0 when nothing is broken (warnings allowed), 1 when something
+    is, 2 when the settings cannot be used.
 
     :param config: The server's settings file.
     :param only: Only this check, and what it needs; may be given several times.

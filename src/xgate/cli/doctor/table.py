@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from xgate.cli.doctor.authorities import check_ca, check_ocsp, check_timestamping
 from xgate.cli.doctor.chain import Check
+from xgate.cli.doctor.clients import check_clients
 from xgate.cli.doctor.doors import check_ports
 from xgate.cli.doctor.files import check_files, check_settings
 from xgate.cli.doctor.front import check_tls
@@ -23,6 +24,7 @@ __all__ = ["TABLE"]
 
 TABLE = (
     Check("settings", check_settings),
+    Check("clients", check_clients, needs=("settings",)),
     Check("files", check_files, needs=("settings",)),
     Check("anchor", check_anchor, needs=("settings",)),
     Check("configuration", check_configuration, needs=("anchor",), seconds=60.0),
@@ -34,11 +36,16 @@ TABLE = (
     ),
     Check("ca", check_ca, needs=("configuration", "keys")),
     Check("ocsp", check_ocsp, needs=("ca",), seconds=30.0),
-    Check("timestamping", check_timestamping, needs=("configuration",), seconds=30.0),
+    Check(
+        "timestamping",
+        check_timestamping,
+        needs=("configuration", "clients"),
+        seconds=30.0,
+    ),
     Check("keys", check_keys, needs=("settings",), seconds=30.0),
     Check("certificates", check_certificates, needs=("configuration", "keys", "ca")),
     Check("tls", check_tls, needs=("settings",)),
-    Check("registration", check_registration, needs=("configuration", "keys")),
+    Check("registration", check_registration, needs=("configuration", "keys", "clients")),
     Check("ports", check_ports, needs=("settings",), after=("keys",)),
     Check(
         "peers",
@@ -47,7 +54,7 @@ TABLE = (
         after=("ports",),
         seconds=40.0,
     ),
-    Check("services", check_services, needs=("settings",), seconds=30.0),
+    Check("services", check_services, needs=("clients",), seconds=30.0),
     Check("database", check_database, needs=("settings",), seconds=30.0),
     Check("disk", check_disk, needs=("settings",)),
     Check("limits", check_limits, needs=("settings",)),
