@@ -1,0 +1,66 @@
+"""A signing key that never leaves its token: made there, certified and used, all by commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import openssl
+from tests.journeys.test_keys_in_use import Server
+
+from xgate.clock import SystemClock
+from xgate.sandbox.background import run_in_background
+from xgate.sandbox.country import Country, found_country
+from xgate.signer.store import read_store
+from xgate.testing.softhsm import SoftHsm
+
+PIN = "Secret1234"
+TOKEN = b"organisation".hex()
+
+
+@pytest.fixture
+def country(tmp_path: Path, softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> Country:
+    """One whose consumer has a token, with a PIN and nothing else on it."""
+    softhsm.make_token("organisation", PIN, "security officer")
+    country = found_country(tmp_path, SystemClock().now(), kind="P-256")
+    place = country.consumer
+    (place.folder / "devices.ini").write_text(
+        f"[softhsm]\nlibrary = {softhsm.library}\ntoken_id_format = {{label}}\n"
+    )
+    monkeypatch.setenv("TOKEN_PIN", PIN)
+    place.settings.write_text(
+        place.settings.read_text().replace("[keys]", '[keys]\ndevices = "devices.ini"')
+        + f'\n[keys.pins.{TOKEN}]\npin-env = "TOKEN_PIN"\n'
+    )
+    return country
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
+def test_a_server_that_runs_takes_up_a_key_on_hardware(country: Country, kind: str) -> None:
+    with run_in_background(country, SystemClock()) as running:
+        server = Server(running)
+        server.wait_for(200)
+        _, listed, *_ = server.told("list")["tokens"]  # and a slot that is empty
+        assert (listed["id"], listed["state"]["available"]) == (TOKEN, True)
+        made = server.told("generate", "--token", TOKEN, "--kind", kind, "--label", "on the token")
+        request = server.request(made["id"], "--use", "sign", "--field", "C=FI")
+        assert "verify OK" in openssl("req", "-in", request, "-noout", "-verify")
+        stored = server.told("import", server.certify(request, "nonRepudiation"))
+        assert (stored["key"], stored["active"]) == (made["id"], True)
+        server.told("delete", "SIGN", "--force")
+        server.wait_for(200)
+        for _ in range(3):
+            assert server.call() == 200, server.said
+        entries = read_store(country.consumer.folder / "keys.xgate")
+        assert made["id"] not in entries.sealed.keys
+        assert [e.token for e in entries.keys] == ["0", TOKEN]
+        server.told("delete", made["id"], "--force")
+        server.wait_for(500)
+
+
+def test_an_authentication_key_belongs_on_the_software_token(country: Country) -> None:
+    with run_in_background(country, SystemClock()) as running:
+        server = Server(running)
+        key = server.told("generate", "--token", TOKEN, "--kind", "ecdsa")["id"]
+        ran = server.keys("csr", key, "--use", "auth", "--field", "C=FI", "--field", "CN=ss")
+        assert (ran.code, "belong on the software token" in ran.err) == (1, True)
