@@ -254,7 +254,11 @@ async def test_everybody_is_listed_in_json_on_demand(caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("target", "accept", "text"),
     [
-        ("/listClients?xRoadInstance=ZZ", "*/*", "Shared params for instance ZZ not found"),
+        (
+            "/listClients?xRoadInstance=ZZ",
+            "*/*",
+            "Shared params for instance identifier ZZ not found",
+        ),
         ("/listClients", "json", "Invalid mime type in Accept: json"),
     ],
 )

@@ -357,7 +357,9 @@ class GlobalConf:
     def _known(self, instance: str) -> SharedIndex:
         index = self._index.get(instance)
         if index is None:
-            raise Fault("internal_error", f"Shared params for instance {instance} not found")
+            raise Fault(
+                "internal_error", f"Shared params for instance identifier {instance} not found"
+            )
         return index
 
     def _find_by_auth(self, der: bytes) -> SecurityServer | None:
