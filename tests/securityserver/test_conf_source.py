@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import trio
+from cryptography import x509
 from msgspec.structs import replace
 from trio.testing import MockClock
 
+from xgate.clock import SystemClock
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.disk import DiskSource, read_disk, write_disk
 from xgate.globalconf.file_source import find_published
 from xgate.globalconf.source import ConfSource, LoadedConf
-from xgate.net.server import Exchange
+from xgate.net.context import TlsIdentity, information_system_context
+from xgate.net.fetch import _system_roots
+from xgate.net.listen import listen_on, serve_listeners
+from xgate.net.server import Exchange, ServerLimits, serve_connection
+from xgate.net.stream import SocketStream
+from xgate.net.tls import accept_tls
 from xgate.sandbox.country import Country, found_country
 from xgate.securityserver import conf_source
 from xgate.securityserver.conf_source import (
@@ -29,6 +40,7 @@ from xgate.securityserver.conf_source import (
     open_loader,
 )
 from xgate.securityserver.settings import GlobalconfSettings, SettingsError
+from xgate.testing.network import make_identity
 
 Serve = Callable[[Callable[[Exchange], Awaitable[None]]], Awaitable[int]]
 
@@ -57,16 +69,17 @@ def test_files_on_disk_are_read_and_proven(country: Country, use: str, directory
     assert source.load() is conf  # nothing has changed
 
 
+async def hand_out_tree(root: Path, exchange: Exchange) -> None:
+    """As the web server of a central server."""
+    path, _, query = exchange.target.partition("?")
+    found = find_published(root, path, query)
+    body = b"" if found is None else await trio.Path(found).read_bytes()
+    await exchange.respond(404 if found is None else 200, [], body)
+
+
 async def publish(country: Country, serve: Serve) -> None:
     """Serve the web root at the place that the anchor names."""
-
-    async def answer(exchange: Exchange) -> None:
-        path, _, query = exchange.target.partition("?")
-        found = find_published(country.web_root, path, query)
-        body = b"" if found is None else await trio.Path(found).read_bytes()
-        await exchange.respond(404 if found is None else 200, [], body)
-
-    port = await serve(answer)
+    port = await serve(partial(hand_out_tree, country.web_root))
     anchor = trio.Path(country.folder / "configuration-anchor.xml")
     text = await anchor.read_text()
     await anchor.write_text(text.replace(f":{country.ports.authority}/", f":{port}/"))
@@ -286,3 +299,61 @@ async def test_a_start_with_nothing_kept_waits_for_its_source(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(let_hear)
         assert (await begin_soon(source)) is good.conf
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsIdentity]:
+    """The only CA that the system trusts."""
+    ca = make_identity("ca", ca=True)
+    roots = tmp_path / "roots.pem"
+    roots.write_text(ssl.DER_cert_to_PEM_cert(ca.chain[0]))
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    _system_roots.cache_clear()
+    yield ca
+    _system_roots.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("server", "settings", "cause"),
+    [
+        ("known", {}, None),
+        ("elsewhere", {}, "certificate of 127.0.0.1 is not trusted"),
+        ("elsewhere", {"hostname_verification": False}, None),
+        ("stranger", {"hostname_verification": False}, "is not trusted"),
+        ("stranger", {"tls_verification": False}, None),
+    ],
+)
+async def test_https_sources_are_verified_as_the_settings_say(
+    country: Country,
+    nursery: trio.Nursery,
+    trusted: TlsIdentity,
+    server: str,
+    settings: dict[str, Any],
+    cause: str | None,
+) -> None:
+    """The anchor names nothing but an https place."""
+    here = [x509.IPAddress(IPv4Address("127.0.0.1"))]
+    identity = {
+        "known": make_identity("a", issuer=trusted, names=here),
+        "elsewhere": make_identity("b", issuer=trusted, names=[x509.DNSName("elsewhere.example")]),
+        "stranger": make_identity("c", names=here),
+    }[server]
+    answer = partial(hand_out_tree, country.web_root)
+
+    async def serve_one(plain: SocketStream) -> None:
+        stream = await accept_tls(plain, information_system_context(identity))
+        await serve_connection(stream, answer, ServerLimits(), SystemClock())
+
+    listeners = await listen_on("127.0.0.1", 0)
+    await nursery.start(serve_listeners, listeners, serve_one)
+    place = f"https://127.0.0.1:{listeners[0].getsockname()[1]}/"
+    anchor = country.folder / "configuration-anchor.xml"
+    mark = "<downloadURL>"
+    anchor.write_text(re.sub(rf"{mark}https?://[^/]*/", mark + place, anchor.read_text()))
+
+    source = loader(country, directory="kept", **settings)
+    if cause is None:
+        assert (await load(source)).own == "XG"
+    else:
+        with pytest.raises(Fault, match=f"connection_failure.*{cause}"):
+            await load(source)
