@@ -122,8 +122,13 @@ TENANTS = (
 )
 
 
-def new_country(folder: Path, changes: Mapping[str, str] | None = None) -> Country:
-    """A country with the services above; ``changes`` are made to its servers' settings."""
+def new_country(
+    folder: Path, changes: Mapping[str, str] | None = None, *, hsm: Path | None = None
+) -> Country:
+    """A country with the services above; ``changes`` are made to its servers' settings.
+
+    :param hsm: as ``found_country`` takes it.
+    """
     country = found_country(
         folder,
         SystemClock().now(),
@@ -131,6 +136,7 @@ def new_country(folder: Path, changes: Mapping[str, str] | None = None) -> Count
         services=_services(),
         tenants=TENANTS,
         stamp_seconds=0.1,
+        hsm=hsm,
     )
     for place in country.places:
         (place.folder / "trusted.pem").write_bytes(TRUSTED.certificate.der)

@@ -123,6 +123,27 @@ def test_a_user_who_was_logged_out_unnoticed_is_logged_in_by_the_next_look(
         assert list(token.keys()) == [key]
 
 
+def test_a_token_that_fails_at_a_look_starts_the_module_again(
+    softhsm: SoftHsm, weather: Weather
+) -> None:
+    """But not when it only refuses a PIN."""
+    softhsm.make_token("card", PIN, SO_PIN)
+    with opened(weather.library) as module:
+        token = labelled(module, "card")
+        token.login(PIN)
+        key = token.generate("ecdsa", "k")
+        weather.refuse("C_GetSessionInfo", 0xB3)
+        weather.refuse("C_OpenSession", 0x05)
+        module.refresh()
+        assert weather.calls("C_Finalize") == 1
+        assert outcome(token, key) == "signed"
+        weather.refuse("C_GetSessionInfo", 0xB3)
+        weather.refuse("C_Login", 0xA0)
+        with pytest.raises(Fault, match="pin_incorrect"):
+            module.refresh()
+        assert weather.calls("C_Finalize") == 1
+
+
 def test_a_look_does_not_disturb_what_is_well(softhsm: SoftHsm, weather: Weather) -> None:
     softhsm.make_token("card", PIN, SO_PIN)
     with opened(weather.library) as module:
@@ -191,10 +212,9 @@ def test_the_file_is_followed(softhsm: SoftHsm, tmp_path: Path) -> None:
         assert devices.tokens()[0] is first
         assert outcome(first, key) == "signed"
         assert notes == [f"{path}: [two] has no key 'slots'; did you mean 'slot_ids'?"]
-        write(path, f"[two]\n{section}[softToken]\nenabled = false\n")
+        write(path, f"[two]\n{section}")
         devices.refresh()
         assert {token.state().type for token in devices.tokens()} == {"two"}
-        assert not devices.software
         path.unlink()
         with pytest.raises(Fault, match="token_not_available: Cannot read"):
             devices.refresh()

@@ -21,6 +21,10 @@ from xgate.errors import Fault
 __all__ = ["SOFT_TOKEN", "Devices", "ModuleSettings", "read_devices"]
 
 SOFT_TOKEN = "softToken"  # noqa: S105  the reference's name of the section, no secret
+_SOFTWARE_STAYS = (
+    f"[{SOFT_TOKEN}] enabled = false has no effect: the software token is in use as far as the key "
+    "store has keys of it"
+)
 _MAX_BYTES = 1 << 20
 _TRUE, _FALSE = {"true", "yes", "on", "y", "t"}, {"false", "no", "off", "n", "f"}
 _RSA = ("CKM_RSA_PKCS", "CKM_RSA_PKCS_PSS")
@@ -139,6 +143,8 @@ def _read_sections(ini: _Ini) -> Devices:
         try:
             if name == SOFT_TOKEN:
                 software = _boolean("enabled", values.get("enabled", ["true"]))
+                if not software:
+                    notes.append(_SOFTWARE_STAYS)
                 continue
             module = _read_module(name, values, notes)
         except ValueError as error:

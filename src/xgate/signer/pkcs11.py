@@ -2,7 +2,7 @@
 
 The rule: a token is known by its id, made of the format in its module's section; the same id is the
 same object for as long as the module is open, also when the token left its slot and came back. Of
-two slots that give one id the first counts. When a module shows no slots, or refuses to show them,
+two slots that give one id the first counts. When a module shows no slots, or refuses at a look,
 it is ended and started again, as the reference does (signer 4). One module hurts no other; the file
 is read again when it has changed.
 """
@@ -21,7 +21,7 @@ from xgate.errors import Fault
 from xgate.signer.cryptoki import TokenFacts, ckr_name
 from xgate.signer.cryptoki_thread import PATIENCE, open_library
 from xgate.signer.devices import ModuleSettings, read_devices
-from xgate.signer.pkcs11_facts import fault_of
+from xgate.signer.pkcs11_facts import fault_of, pin_status
 from xgate.signer.pkcs11_token import Pkcs11Token
 from xgate.signer.token import KeyParameters
 
@@ -74,16 +74,24 @@ class Pkcs11Module:
             token.end()
 
     def _refresh(self) -> None:
-        seen = None
-        with suppress(PKCS11Error):
-            seen = self._look()
         try:
-            if seen == {} and self._library.users > 1 and self._library.slots():
-                self._take({})  # what others use is not taken from them
-            else:
-                self._take(seen or self._again())
+            if not self._take_what_is_there():
+                self._take(self._again())
         except PKCS11Error as error:
             raise fault_of(error, "token_not_available", self.settings.type) from None
+
+    def _take_what_is_there(self) -> bool:
+        """False when the module is out of order; a wrong PIN is no such thing."""
+        try:
+            seen = self._look()
+            if not seen and not (self._library.users > 1 and self._library.slots()):
+                return False  # but what others use is not taken from them
+            self._take(seen)
+        except PKCS11Error as error:
+            if pin_status(error) is not None:
+                raise
+            return False
+        return True
 
     def _again(self) -> dict[str, tuple[Slot, str, TokenFacts]]:
         """Start the module again and look once more."""
@@ -172,7 +180,6 @@ class Pkcs11Devices:
         self._lock = threading.Lock()  # over the file and which modules are open
         self._read: tuple[int, int] | None = None
         self._modules: dict[str, Pkcs11Module] = {}
-        self.software = True
         self._follow()
 
     def tokens(self) -> Sequence[Pkcs11Token]:
@@ -209,7 +216,6 @@ class Pkcs11Devices:
                 return
             devices = read_devices(self._path)
             self._read = seen
-            self.software = devices.software
             for text in devices.notes:
                 self._note(f"{self._path}: {text}")
             wanted = {settings.type: settings for settings in devices.modules}
