@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from xgate.trust.alternative_names import alternative_names
 from xgate.trust.certificate import Certificate
 from xgate.trust.name import Attribute, Name
 
@@ -27,7 +28,10 @@ _WORDS = {
 
 
 class ShownCertificate(msgspec.Struct, frozen=True):
-    """What is shown of a certificate; ``serial`` is decimal, ``sha256`` hex."""
+    """What is shown of a certificate; ``serial`` is decimal, ``sha256`` hex.
+
+    :param names: its alternative names.
+    """
 
     subject: str
     issuer: str
@@ -35,6 +39,7 @@ class ShownCertificate(msgspec.Struct, frozen=True):
     not_before: datetime
     not_after: datetime
     sha256: str
+    names: tuple[str, ...] = ()
 
 
 def show_certificate(certificate: Certificate) -> ShownCertificate:
@@ -46,6 +51,7 @@ def show_certificate(certificate: Certificate) -> ShownCertificate:
         certificate.not_before,
         certificate.not_after,
         certificate.sha256.hex(),
+        alternative_names(certificate),
     )
 
 
