@@ -66,7 +66,7 @@ def xgate(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Ran]:
     """Run ``xgate`` with these arguments in this process, which is not to be hardened for good."""
-    for command in ("serve", "signer"):
+    for command in ("keys_place", "serve", "signer"):
         monkeypatch.setattr(f"xgate.cli.{command}.harden_process", lambda **_: Hardened(None, None))
 
     def run(*arguments: object) -> Ran:

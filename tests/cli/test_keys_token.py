@@ -110,6 +110,20 @@ def test_a_signer_that_was_started_locked(town: Town, pin_file: Path) -> None:
     assert signer.returncode == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel is asked")
+def test_a_command_that_knows_a_pin_leaves_no_core_dump(town: Town) -> None:
+    ask = "cat /proc/$PPID/limits > limits; tr '\\\\0' ' ' < /proc/$PPID/cmdline > line; cat pin"
+    text = town.config.read_text().replace('pin-file = "pin"', "")
+    town.config.write_text(text.replace("[keys]", f'[keys]\npin-command = ["sh", "-c", "{ask}"]'))
+    command = [sys.executable, "-m", "xgate", "keys", "generate", "--config", str(town.config)]
+    ran = subprocess.run(command, cwd=town.folder, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    limits = (town.folder / "limits").read_text().splitlines()
+    (core,) = [line.split() for line in limits if "core file" in line]
+    assert core[4:6] == ["0", "0"]
+    assert (town.folder / "pin").read_text().strip() not in (town.folder / "line").read_text()
+
+
 def test_no_pin_on_the_command_line(xgate: Run, tmp_path: Path) -> None:
     for command in ("generate", "pin", "login", "import"):
         for option in (("--pin", PIN), (f"--pin={PIN}",)):

@@ -38,6 +38,14 @@ def test_a_pin_from_a_file_the_environment_or_a_command(
         assert read_pins(source, "hsm") == {"hsm": PIN}
 
 
+def test_programs_that_are_run_inherit_no_pin(monkeypatch: pytest.MonkeyPatch) -> None:
+    for pin in (PIN, "another one"):
+        monkeypatch.setenv("A_PIN", pin)
+        for _ in range(2):
+            assert read_pins(PinSource(env="A_PIN")) == {"0": pin}
+            assert read_pins(says("import os", "print(os.environ.get('A_PIN'))")) == {"0": "None"}
+
+
 def test_several_lines_name_their_tokens(tmp_path: Path) -> None:
     file = tmp_path / "pins"
     file.write_text(f"0:{PIN}\n6b6579:with:colon\n\n")

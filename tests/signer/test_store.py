@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.signer import store as module
@@ -141,6 +144,63 @@ def test_two_writings_share_no_octets_of_the_sealed_keys(tmp_path: Path) -> None
     a, b = (msgspec.json.decode(p.read_bytes())["software"] for p in (one, two))
     assert a["salt"] != b["salt"]
     assert a["keys"]["S1"] != b["keys"]["S1"]
+
+
+@given(
+    st.binary(max_size=400)
+    | st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text(max_size=10)
+        | st.sampled_from(["xgate keys 1", "xgate keys 2"]),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["format", "keys", "software", "salt", "check", "id", "entry"]),
+                inner,
+            )
+        ),
+        max_leaves=12,
+    ).map(msgspec.json.encode)
+)
+def test_whatever_the_file_holds_it_is_read_or_refused(octets: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "keys"
+        path.touch(mode=0o600)
+        path.write_bytes(octets)
+        try:
+            read_store(path)
+        except Fault as fault:
+            assert fault.code == "token_not_available"  # noqa: PT017  both are right
+
+
+_TEXT = st.text(max_size=8)
+_REQUESTS = st.builds(
+    StoredRequest, _TEXT, st.none() | _TEXT, st.tuples(st.tuples(_TEXT, _TEXT)), st.none() | _TEXT
+)
+_CERTIFICATES = st.builds(
+    StoredCertificate, st.binary(max_size=9), st.none() | _TEXT, st.booleans(), _TEXT
+)
+_ENTRIES = st.builds(
+    KeyEntry,
+    _TEXT,
+    _TEXT,
+    st.sampled_from([None, "SIGNING", "AUTHENTICATION"]),
+    st.lists(_CERTIFICATES, max_size=2).map(tuple),
+    _TEXT,
+    st.binary(max_size=9),
+    st.lists(_REQUESTS, max_size=2).map(tuple),
+)
+
+
+@given(st.lists(_ENTRIES, max_size=3).map(tuple))
+def test_every_registry_comes_back_as_it_was(entries: tuple[KeyEntry, ...]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "keys"
+        change_store(path, lambda store: msgspec.structs.replace(store, keys=entries))
+        if entries:  # nothing is written where nothing changes
+            assert read_store(path).keys == entries
 
 
 # changes

@@ -26,6 +26,7 @@ from xgate.securityserver.section import SettingsError
 from xgate.securityserver.settings import KeysSettings, Settings
 from xgate.signer.admission import Terms
 from xgate.signer.entries import SOFTWARE
+from xgate.signer.hardening import harden_process
 from xgate.signer.store import KeyStore, change_store
 from xgate.signer.token import ManagedToken
 
@@ -162,6 +163,7 @@ def open_place(which: WhichKeys | None) -> Iterator[KeyPlace]:
 
     :raises Unusable: as ``KeyPlace``.
     """
+    harden_process(lock=False)  # it ends before anything of it is swapped out
     place = KeyPlace(which or WhichKeys())
     try:
         yield place

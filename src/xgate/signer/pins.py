@@ -24,6 +24,7 @@ __all__ = ["PinSource", "check_pin_policy", "read_pins"]
 _MAX_BYTES = 4096
 _COMMAND_SECONDS = 30.0
 _POLICY_LENGTH, _POLICY_CLASSES = 10, 3
+_TAKEN: dict[str, bytes] = {}  # for tokens that are seen later
 
 
 class PinSource(msgspec.Struct, frozen=True):
@@ -90,9 +91,7 @@ def _read(source: PinSource) -> str:
     if source.file is not None:
         octets = _read_file(source.file)
     elif source.env:
-        if source.env not in os.environ:
-            raise Fault("login_failed", f"The environment variable {source.env} is not set")
-        octets = os.environb[os.fsencode(source.env)]
+        octets = _read_variable(source.env)
     else:
         octets = _run(source.command)
     if len(octets) > _MAX_BYTES:
@@ -101,6 +100,15 @@ def _read(source: PinSource) -> str:
         return octets.decode()
     except UnicodeDecodeError:
         raise Fault("login_failed", f"{source} gives no UTF-8 text") from None
+
+
+def _read_variable(name: str) -> bytes:
+    """It leaves the environment, so that no program that this process runs inherits it."""
+    if name in os.environ:
+        _TAKEN[name] = os.fsencode(os.environ.pop(name))
+    if name not in _TAKEN:
+        raise Fault("login_failed", f"The environment variable {name} is not set")
+    return _TAKEN[name]
 
 
 def _read_file(path: Path) -> bytes:
