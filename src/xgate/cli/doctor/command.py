@@ -28,6 +28,7 @@ from xgate.cli.output import Unusable, path_text, print_error, print_json, print
 from xgate.cli.process import start_again_with_provider
 from xgate.clock import SystemClock
 from xgate.securityserver.settings import SettingsError, load_settings
+from xgate.signer.hardening import harden_process
 
 __all__ = ["doctor"]
 
@@ -82,6 +83,7 @@ def doctor(
     if not config.is_file():
         raise Unusable(f"There is no settings file {path_text(config)}")
     _take_provider(config)
+    harden_process(lock=False)  # keys are opened for a moment
     clock = SystemClock()
     case = Case(config, clock, Options(peer, services, days, free_mb))
     tell = _progress if json else _show

@@ -7,6 +7,7 @@ do a piece of its work, and its answer compared with one that is known.
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import ssl
 from pathlib import Path
@@ -17,9 +18,9 @@ from cryptography.hazmat.backends.openssl import backend
 from xgate._native.provider import provider_environment
 from xgate.cli.doctor.case import Case
 from xgate.cli.doctor.chain import Findings
-from xgate.cli.doctor.finding import broken, ok, warning
+from xgate.cli.doctor.finding import Finding, broken, ok, warning
 
-__all__ = ["check_libraries", "check_limits"]
+__all__ = ["check_libraries", "check_limits", "may_be_swapped"]
 
 _PER_CONNECTION = 2  # descriptors: its own, and the one that it leads on to
 _OTHER_FILES = 200
@@ -30,26 +31,59 @@ _CANONICAL = b'<a b="1"><c></c></a>'
 
 async def check_limits(case: Case) -> Findings:
     """Descriptors and memory suffice for the connections that may come."""
-    connections = case.settings.limits.connections
-    wanted = _PER_CONNECTION * connections + _OTHER_FILES
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    found = []
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        found.append(
-            warning(
-                f"{soft} open files, and [limits] connections = {connections}",
-                expected=f"{wanted} open files",
-                fix=f"Start the server with LimitNOFILE={wanted} (systemd) or ulimit -n {wanted}, "
-                f"or set connections = {max(1, (soft - _OTHER_FILES) // _PER_CONNECTION)}.",
-            )
-        )
     free = await trio.to_thread.run_sync(_free_memory)
-    if free is not None and free < _LEAST_MEMORY:
-        said = f"{free / 1e6:.0f} MB of memory are free"
-        fix = "Stop what else runs here, or give this machine more memory."
-        found.append(warning(said, expected=f"{_LEAST_MEMORY / 1e6:.0f} MB", fix=fix))
+    looked = (_files(case, soft), _memory(free), await trio.to_thread.run_sync(_swap, case))
+    found = [finding for finding in looked if finding is not None]
     memory = "" if free is None else f", {free / 1e6:,.0f} MB of memory free"
     return found or [ok(f"{soft} open files{memory} (as this command has them)")]
+
+
+def _files(case: Case, soft: int) -> Finding | None:
+    connections = case.settings.limits.connections
+    wanted = _PER_CONNECTION * connections + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return None
+    fewer = max(1, (soft - _OTHER_FILES) // _PER_CONNECTION)
+    return warning(
+        f"{soft} open files, and [limits] connections = {connections}",
+        expected=f"{wanted} open files",
+        fix=f"Start the server with LimitNOFILE={wanted} (systemd) or ulimit -n {wanted}, "
+        f"or set connections = {fewer}.",
+    )
+
+
+def _memory(free: float | None) -> Finding | None:
+    if free is None or free >= _LEAST_MEMORY:
+        return None
+    said = f"{free / 1e6:.0f} MB of memory are free"
+    fix = "Stop what else runs here, or give this machine more memory."
+    return warning(said, expected=f"{_LEAST_MEMORY / 1e6:.0f} MB", fix=fix)
+
+
+def _swap(case: Case) -> Finding | None:
+    lockable, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if case.settings.keys.signer or not may_be_swapped(lockable):
+        return None
+    return warning(
+        f"this machine swaps, and {lockable} octets of memory may be locked: keys may be written "
+        "to the disk",
+        expected="no limit, or no swap",
+        fix="Start the server with LimitMEMLOCK=infinity (systemd), or encrypt the swap.",
+    )
+
+
+def may_be_swapped(lockable: int, swaps: Path = Path("/proc/swaps")) -> bool:
+    """Whether memory with keys can be written to a swap.
+
+    :param lockable: how many octets may be locked.
+    """
+    if lockable == resource.RLIM_INFINITY or os.geteuid() == 0:
+        return False
+    try:
+        return len(swaps.read_text("utf-8", "replace").splitlines()) > 1  # the first is a heading
+    except OSError:
+        return False
 
 
 def _free_memory() -> float | None:
