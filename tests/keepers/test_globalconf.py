@@ -178,3 +178,17 @@ async def test_a_partner_expires_while_the_source_is_away(
     assert report.time == 180
     assert report.fields == {"text": "the configuration of partner YY has expired"}
     assert set(world.value.globalconf.instances) == {"XG"}
+
+
+async def test_what_the_first_one_warns_of_is_told_at_once(
+    confs: list[GlobalConf], autojump_clock: MockClock, watch: Watch
+) -> None:
+    text = "the configuration cannot be kept"
+    warning = GlobalConf("XG", confs[0].instances, warnings=[text])
+    async with trio.open_nursery() as nursery:
+        source = Source(warning)
+        world = Cell(World(warning, OWN))
+        nursery.start_soon(keep_globalconf, world, source.load, 60.0, CLOCK, watch)
+        (report,) = await watch.wait("global configuration warns")
+        nursery.cancel_scope.cancel()
+    assert (report.time, report.fields) == (0, {"text": text})

@@ -35,6 +35,7 @@ async def keep_globalconf(
         raises when there is nothing usable. One that never comes back is given up for a while.
     """
     one_at_a_time = trio.CapacityLimiter(1)
+    _warn(world.value.globalconf, report)
     while True:
         await trio.sleep(spread(interval))
         conf = await _load(load, one_at_a_time, report)
@@ -43,8 +44,12 @@ async def keep_globalconf(
         if conf is not world.value.globalconf:
             world.set(World(conf, world.value.serverconf))
             report("global configuration refreshed", instance=conf.own)
-            for warning in conf.warnings:
-                report("global configuration warns", text=warning)
+            _warn(conf, report)
+
+
+def _warn(conf: GlobalConf, report: Report) -> None:
+    for warning in conf.warnings:
+        report("global configuration warns", text=warning)
 
 
 async def _load(
