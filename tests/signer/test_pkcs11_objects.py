@@ -4,6 +4,7 @@ as they are, or passed over.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -158,7 +159,7 @@ def test_a_public_half_is_read_from_a_certificate_when_it_has_no_object(softhsm:
     certificate = issue_sign(make_ca(), ClientId("XG", "COM", "1"), key=signer).certificate
     numbers = signer.private_numbers()
 
-    def put(session: Session) -> None:
+    def put(session: Session, *, certified: bool = True) -> None:
         both = {Attribute.TOKEN: True, Attribute.ID: b"\x07"}
         private = {
             Attribute.CLASS: ObjectClass.PRIVATE_KEY,
@@ -169,11 +170,18 @@ def test_a_public_half_is_read_from_a_certificate_when_it_has_no_object(softhsm:
             Attribute.PRIVATE: True,
         }
         session.create_object({**both, **private})
+        if not certified:
+            return
         kind = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.CERTIFICATE_TYPE: 0}
         value = {Attribute.VALUE: certificate.der, Attribute.SUBJECT: b"0\0"}
         session.create_object({**both, **kind, **value})
 
     with token_of(softhsm) as token:
+        in_session(token, partial(put, certified=False))
+        token.logout()
+        token.login("1234")
+        assert token.keys() == ()  # nobody knows its public half
+        token.delete("07")
         in_session(token, put)
         token.logout()
         token.login("1234")
@@ -185,3 +193,39 @@ def test_a_public_half_is_read_from_a_certificate_when_it_has_no_object(softhsm:
         assert outcome(token, key) == "signed"
         token.delete("07")
         assert in_session(token, lambda session: list(session.get_objects())) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "point"),
+    [
+        ("06082a8648ce3d030107", "04"),  # no point at all
+        ("06082a8648ce3d030107", "0404deadbeef"),
+        ("06082a8648ce3d030107", "0441" + "04" + "11" * 64),  # not on the curve
+        ("06052b8104000a", "0441" + "04" + "11" * 64),  # a curve that is not ours
+    ],
+)
+def test_a_public_half_that_is_no_key_of_ours_is_passed_over(
+    softhsm: SoftHsm, parameters: str, point: str
+) -> None:
+    with token_of(softhsm) as token:
+
+        def put(session: Session) -> None:
+            make_foreign(session, b"\x09")
+            wanted = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, Attribute.ID: b"\x09"}
+            for found in list(session.get_objects(wanted)):
+                found.destroy()
+            session.create_object(
+                {
+                    **wanted,
+                    Attribute.TOKEN: True,
+                    Attribute.KEY_TYPE: KeyType.EC,
+                    Attribute.EC_PARAMS: bytes.fromhex(parameters),
+                    Attribute.EC_POINT: bytes.fromhex(point),
+                }
+            )
+
+        good = token.generate("ecdsa", "good")
+        in_session(token, put)
+        token.logout()
+        token.login("1234")
+        assert list(token.keys()) == [good]

@@ -182,6 +182,25 @@ def test_a_logout_that_fails_forgets_the_pin_all_the_same(
         assert not token.state().active
 
 
+def test_a_logout_works_for_us_while_the_module_hangs(softhsm: SoftHsm, weather: Weather) -> None:
+    softhsm.make_token("card", PIN, SO_PIN)
+    with opened(weather.library, patience=0.5) as module:
+        token = labelled(module, "card")
+        token.login(PIN)
+        key = token.generate("ecdsa", "k")
+        weather.hang(True)
+        assert outcome(token, key) == "token_not_available"
+        with pytest.raises(Fault, match="token_not_available"):
+            token.logout()
+        assert not token.state().active
+        weather.hang(False)
+        while not token.state().available:
+            threading.Event().wait(0.01)
+        assert outcome(token, key) == "token_not_active"
+        token.login(PIN)
+        assert outcome(token, key) == "signed"
+
+
 def test_a_card_that_wants_its_pin_for_every_signature_gets_it(
     softhsm: SoftHsm, weather: Weather
 ) -> None:

@@ -7,6 +7,7 @@ The token's r‖s becomes ASN.1 DER, as every ``SigningToken`` gives it. Source:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -64,7 +65,7 @@ def sign_digest(private: Object, key: TokenKey, job: SignJob) -> bytes:
     if job.algorithm.kind == "pss":
         mechanism = Mechanism.RSA_PKCS_PSS
         return bytes(signer.sign(job.digest, mechanism=mechanism, mechanism_param=_PSS[digest]))
-    bits = _curve_bits(key)
+    bits = _curve_bits(key.public_key)
     # More of the digest than the curve's order has is not used (FIPS 186-5, 6.4); not every
     # module takes it.
     cut = job.digest[: (bits + 7) // 8]
@@ -75,7 +76,8 @@ def sign_digest(private: Object, key: TokenKey, job: SignJob) -> bytes:
         raise Fault("cannot_sign", "the token gave no ECDSA signature of its key") from None
 
 
-def _curve_bits(key: TokenKey) -> int:
-    public = load_der_public_key(key.public_key)
+@lru_cache(maxsize=256)
+def _curve_bits(public_key: bytes) -> int:
+    public = load_der_public_key(public_key)
     assert isinstance(public, ec.EllipticCurvePublicKey)  # its kind says so
     return public.key_size

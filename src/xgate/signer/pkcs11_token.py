@@ -126,7 +126,7 @@ class Pkcs11Token:
         try:
             self._do(self._logout, "logout_failed")
         finally:
-            self._forget()
+            self._pin = None  # wiped on the library's thread, unless that hangs
 
     def generate(self, kind: KeyKind, label: str) -> TokenKey:
         """See ``ManagedToken.generate``."""
@@ -163,7 +163,6 @@ class Pkcs11Token:
         """On the library's thread: nobody uses the token any more."""
         with suppress(PKCS11Error):
             self._logout()
-        self._forget()
 
     # on the library's thread
 
@@ -287,6 +286,7 @@ class Pkcs11Token:
 
     def _logout(self) -> None:
         session = self._session
+        self._forget()
         if session is not None and self._generation == self._library.generation:
             try:
                 self._leave(session)
