@@ -97,3 +97,27 @@ async def test_a_server_without_an_authentication_key_is_not_well() -> None:
     ring = SimpleNamespace(authentication=())
     with pytest.raises(Fault, match="No authentication key available"):
         await CHECKS["Authentication key OCSP status"](server(FakeClock(), ring=ring))
+
+
+class Modules:
+    """A key holder whose modules are as told."""
+
+    def __init__(self, *troubles: str) -> None:
+        self._troubles = troubles
+
+    async def troubles(self) -> tuple[str, ...]:
+        return self._troubles
+
+
+async def test_modules_that_do_not_work_count_when_it_is_set() -> None:
+    ask = CHECKS["Hardware Security Modules status"]
+
+    def having(hardware: bool, *troubles: str) -> SecurityServer:
+        settings = SimpleNamespace(health=HealthSettings(hardware=hardware))
+        return server(FakeClock(), settings=settings, signer=Modules(*troubles))
+
+    assert await ask(having(False, "[card] shows no slots")) == "not looked at"
+    assert await ask(having(True)) == "all modules work"
+    with pytest.raises(Fault, match="At least one HSM are non operational") as refused:
+        await ask(having(True, "[card] shows no slots"))
+    assert refused.value.code == "hsm_non_operational"

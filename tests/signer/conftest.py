@@ -91,6 +91,7 @@ class Desk:
         self._start()
         self.ocsp = self.authority.vouch(self.sign.certificate)
         self.drain = Drain()
+        self.wrong: list[str] = []
 
     def _start(self) -> None:
         self.signer = Signer(FakeClock(NOW))
@@ -106,6 +107,9 @@ class Desk:
 
     def all(self) -> Sequence[HeldToken]:
         return [self.token]
+
+    def troubles(self) -> Sequence[str]:
+        return self.wrong
 
     def find(self, token_id: str) -> HeldToken | None:
         return self.token if token_id == self.token.id else None

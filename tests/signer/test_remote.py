@@ -178,3 +178,10 @@ async def test_a_caller_that_goes_away_disturbs_nobody(desk: Desk) -> None:
             nursery.cancel_scope.cancel()
         desk.token.open.set()
         assert desk.holds(await ours.sign(SEAL), SEAL)
+
+
+async def test_what_is_wrong_with_modules_is_the_signers_to_tell(desk: Desk) -> None:
+    async with desk.running(), server(desk) as ours:
+        assert await ours.keys.troubles() == ()
+        desk.wrong.append("the module hangs")
+        assert await ours.keys.troubles() == ("the module hangs",)

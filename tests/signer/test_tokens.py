@@ -178,3 +178,17 @@ def test_modules_of_other_packages_are_found_by_name(monkeypatch: pytest.MonkeyP
     offer(ImportError("no such library"))
     with pytest.raises(Fault, match="'third-party': no such library"):
         find_module("third-party")
+
+
+def test_the_last_look_says_which_modules_do_not_work(path: Path) -> None:
+    shelf = Shelf()
+    tokens = Tokens(path, KeyParameters(), [shelf])
+    tokens.look()
+    assert tokens.troubles() == ()
+    shelf.broken = True
+    assert tokens.troubles() == ()
+    tokens.look()
+    assert tokens.troubles() == ("the module hangs",)
+    shelf.broken = False
+    tokens.look()
+    assert tokens.troubles() == ()

@@ -78,6 +78,14 @@ class Health:
         return Finding(name, False, f"Fetching health check response timed out for: {name}")
 
 
+async def _check_hardware(server: SecurityServer) -> str:
+    if not server.settings.health.hardware:
+        return "not looked at"
+    if await server.signer.troubles():
+        raise Fault("hsm_non_operational", "At least one HSM are non operational")
+    return "all modules work"
+
+
 async def _check_configuration(server: SecurityServer) -> str:
     conf = server.world.value.globalconf
     conf.check_valid(server.clock.now())
@@ -148,6 +156,7 @@ def _one_thread() -> trio.CapacityLimiter:
 
 
 CHECKS: dict[str, Check] = {
+    "Hardware Security Modules status": _check_hardware,
     "Global conf validity": _check_configuration,
     "Authentication key OCSP status": _check_authentication,
     "Server conf database status": _check_serverconf,

@@ -19,10 +19,13 @@ class HealthSettings(Section, frozen=True):
 
     :param port: for everybody; None: nobody is told.
     :param admin_port: on 127.0.0.1 alone, for the maintenance switch (the reference's is 5566).
+    :param hardware: whether a PKCS#11 module that does not work makes the server ill, as the
+        reference's ``hsm-health-check-enabled``; keys that are missed do in any case.
     :param memory_megabytes: from how much resident memory on the server counts as ill; 0: never.
     """
 
     host: str = "0.0.0.0"  # noqa: S104  the reference's default bind
     port: int | None = None
     admin_port: int | None = None
+    hardware: bool = False
     memory_megabytes: Annotated[int, msgspec.Meta(ge=0)] = 0

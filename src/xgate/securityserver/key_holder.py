@@ -6,6 +6,7 @@ there or not; without it the key store is opened now or the server does not star
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import trio
@@ -80,6 +81,10 @@ class _KeptKeys(LocalKeys):
         super().__init__(Cell(tokens.keyring()), signer)
         self._tokens = tokens
         self._report = report
+
+    async def troubles(self) -> Sequence[str]:
+        """See ``KeyHolder.troubles``; as of the last look, a minute ago at most."""
+        return self._tokens.troubles()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """See ``KeyHolder.run``; then the tokens are closed."""

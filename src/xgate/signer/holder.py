@@ -7,7 +7,7 @@ effect with the next message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import trio
@@ -40,6 +40,13 @@ class KeyHolder(Protocol):
         """
         ...
 
+    async def troubles(self) -> Sequence[str]:
+        """What is wrong with modules that bring tokens.
+
+        :raises Fault: ``cannot_create_signature.token_not_available``: nobody is there to tell.
+        """
+        ...
+
     def batch_sizes(self) -> Mapping[int, int]:
         """How many signatures made here covered how many messages: size to count."""
         ...
@@ -62,6 +69,10 @@ class LocalKeys:
     async def sign(self, context: SigningContext, seal: Seal) -> Evidence:
         """See ``KeyHolder.sign``; what waits for the same key becomes one signature."""
         return await self._signer.sign(context, seal)
+
+    async def troubles(self) -> Sequence[str]:
+        """None: no modules are known here."""
+        return ()
 
     def batch_sizes(self) -> Mapping[int, int]:
         """See ``KeyHolder.batch_sizes``."""

@@ -201,10 +201,11 @@ class ListedToken(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TokenStates(_Message, frozen=True, tag="tokens"):
-    """All tokens."""
+    """All tokens, and what is wrong with the modules that bring them."""
 
     id: int
     tokens: tuple[ListedToken, ...]
+    troubles: tuple[str, ...] = ()
 
 
 class Counted(_Message, frozen=True, tag="counted"):

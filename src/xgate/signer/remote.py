@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -30,12 +30,14 @@ from xgate.signer.protocol import (
     Answer,
     FrameReader,
     Hello,
+    ListTokens,
     Numbered,
     PublicRing,
     Refused,
     Signed,
     SignSeal,
     Statistics,
+    TokenStates,
     Watch,
     Welcome,
     read_answer,
@@ -103,6 +105,13 @@ class RemoteKeys:
             return Evidence(answer.signature, answer.chain_result, answer.chain)
         if isinstance(answer, Refused):
             raise _refusal(answer.code, answer.text)
+        raise _refusal("internal_error", "The signer's answer is to another question")
+
+    async def troubles(self) -> Sequence[str]:
+        """See ``KeyHolder.troubles``; the signer is asked."""
+        answer = await self._ask(ListTokens)
+        if isinstance(answer, TokenStates):
+            return answer.troubles
         raise _refusal("internal_error", "The signer's answer is to another question")
 
     def batch_sizes(self) -> Mapping[int, int]:

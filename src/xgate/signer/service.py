@@ -68,6 +68,10 @@ class TokenShelf(Protocol):
         """The token with this id, or None."""
         ...
 
+    def troubles(self) -> Sequence[str]:
+        """What is wrong with modules."""
+        ...
+
 
 class SignerService:
     """Answers requests, from any number of connections.
@@ -152,7 +156,8 @@ class SignerService:
                 ListedToken(token.id, _managed(token).state()) for token in self._tokens.all()
             )
 
-        return TokenStates(request.id, await self._in_thread(look))
+        listed = await self._in_thread(look)
+        return TokenStates(request.id, listed, tuple(self._tokens.troubles()))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(work, limiter=self._token_threads)

@@ -88,6 +88,7 @@ class Tokens:
         self._pins = pins
         self._refused = refused
         self._seen: set[str] = set()
+        self._troubles: tuple[str, ...] = ()
 
     def all(self) -> Sequence[ManagedToken]:
         """Every token that is there; of two with one id the first."""
@@ -121,9 +122,13 @@ class Tokens:
 
     def look(self) -> None:
         """Look what has come and gone, and log in to nothing."""
-        for module in self._modules:
-            self._maybe("module", module.refresh)
+        found = (self._maybe("module", module.refresh) for module in self._modules)
+        self._troubles = tuple(fault.text for fault in found if fault is not None)
         self._maybe(SOFTWARE, self.software.refresh)
+
+    def troubles(self) -> tuple[str, ...]:
+        """What was wrong with modules at the last look; nothing when each of them works."""
+        return self._troubles
 
     def login(self, token: ManagedToken) -> bool:
         """Log in to a token by its PIN as configured; False when it has none.
@@ -174,11 +179,13 @@ class Tokens:
         for module in self._modules:
             module.close()
 
-    def _maybe(self, whose: str, work: Callable[[], object]) -> None:
+    def _maybe(self, whose: str, work: Callable[[], object]) -> Fault | None:
         try:
             work()
         except Fault as fault:
             self._refused(whose, fault)
+            return fault
+        return None
 
 
 def find_module(name: str) -> OpenModule | None:
