@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from cyclopts import Parameter
 
 from xgate.algorithms import digest_named
@@ -35,30 +35,35 @@ from xgate.trust.profile_fields import (
     subject_fields,
 )
 
-__all__ = ["csr"]
+__all__ = ["Wanted", "csr"]
 
 _USES: dict[str, Usage] = {"sign": "SIGNING", "auth": "AUTHENTICATION"}
 
 
-class _Wanted(msgspec.Struct, frozen=True):
-    """What the options say a request is for."""
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a request is for.
 
-    use: Literal["sign", "auth"] | None
-    member: ClientId | None
-    ca: str | None
-    name: str | None
-    fields: dict[str, str]
+    :param use: What the certificate is for; a key that has a use needs not be told.
+    :param member: The member that signs (INST/CLASS/CODE[/SUB]); the server's owner if not given.
+    :param ca: The CA's name in the global configuration, if there are several.
+    :param name: The member's name, if the global configuration does not know it yet.
+    :param field: A field of the subject: --field CN=ss1.example.com; may be given several times.
+    """
+
+    use: Literal["sign", "auth"] | None = None
+    member: str | None = None
+    ca: str | None = None
+    name: str | None = None
+    field: Annotated[tuple[str, ...], Parameter(negative=())] = ()
 
 
 def csr(
     key: str,
     /,
     *,
-    use: Literal["sign", "auth"] | None = None,
-    member: str | None = None,
-    ca: str | None = None,
-    name: str | None = None,
-    field: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    wanted: Wanted | None = None,
     fields: bool = False,
     format: Literal["pem", "der"] = "pem",  # noqa: A002  the option's name
     out: Path | None = None,
@@ -71,11 +76,6 @@ def csr(
     --fields shows what the CA's profile asks for; what is not fixed is given by --field.
 
     :param key: The key's id, or that of a request (as xgate keys list shows them, or a beginning).
-    :param use: What the certificate is for; a key that has a use needs not be told.
-    :param member: The member that signs (INST/CLASS/CODE[/SUB]); the server's owner if not given.
-    :param ca: The CA's name in the global configuration, if there are several.
-    :param name: The member's name, if the global configuration does not know it yet.
-    :param field: A field of the subject: --field CN=ss1.example.com; may be given several times.
     :param fields: Only show the fields that there are.
     :param format: PEM or DER.
     :param out: The file to write; standard output if not given.
@@ -83,8 +83,7 @@ def csr(
     """
     if json and out is None and not fields:
         raise Unusable("--json needs --out: the request itself goes to standard output")
-    given = dict(_pair(text) for text in field)
-    wanted = _Wanted(use, read_member(member), ca, name, given)
+    wanted = wanted or Wanted()
     with open_place(which) as place:
         found = find_request_by_id(place.read(), key)
         if found is None and fields:
@@ -101,10 +100,10 @@ def csr(
     return 0
 
 
-def _remember(place: KeyPlace, key: str, wanted: _Wanted) -> tuple[KeyEntry, StoredRequest]:
+def _remember(place: KeyPlace, key: str, wanted: Wanted) -> tuple[KeyEntry, StoredRequest]:
     entry = _entry(place, key)
     usage, form, profile = _form(place, entry, wanted)
-    values = fill_fields(form, wanted.fields)
+    values = fill_fields(form, dict(map(_pair, wanted.field)))
     request = StoredRequest(
         "",
         _member(place, wanted).short if usage == "SIGNING" else None,
@@ -133,7 +132,7 @@ def _entry(place: KeyPlace, key: str) -> KeyEntry:
 
 
 def _form(
-    place: KeyPlace, entry: KeyEntry, wanted: _Wanted
+    place: KeyPlace, entry: KeyEntry, wanted: Wanted
 ) -> tuple[Usage, Sequence[SubjectField], str]:
     usage = _USES[wanted.use] if wanted.use else entry.usage
     if usage is None:
@@ -155,8 +154,8 @@ def _form(
     return usage, subject_fields(profile, usage, who), profile
 
 
-def _member(place: KeyPlace, wanted: _Wanted) -> ClientId:
-    return wanted.member or place.settings.server_id.owner
+def _member(place: KeyPlace, wanted: Wanted) -> ClientId:
+    return read_member(wanted.member) or place.settings.server_id.owner
 
 
 def _authority(conf: GlobalConf, name: str | None, usage: Usage) -> CertificationService:
