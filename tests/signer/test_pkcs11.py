@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -170,6 +172,44 @@ def test_a_token_that_was_deleted_and_made_anew_is_another(softhsm: SoftHsm) -> 
         new = labelled(module, "new")
         new.login(PIN)
         assert outcome(new, new.generate("ecdsa", "k")) == "signed"
+
+
+def test_all_at_once_on_one_library(softhsm: SoftHsm) -> None:
+    """Two sections, two tokens, threads that sign, make keys and look: nobody gets another's."""
+    softhsm.make_token("first", PIN, SO_PIN)
+    softhsm.make_token("second", PIN, SO_PIN)
+    wrong: list[str] = []
+    with (
+        opened(softhsm.library) as one,
+        opened(softhsm.library, token_id_format="{label}") as other,
+    ):
+        tokens = labelled(one, "first"), labelled(other, "second")
+        for token in tokens:
+            token.login(PIN)
+        keys = [token.generate("ecdsa", "k") for token in tokens]
+
+        def sign(n: int) -> None:
+            wrong.extend(
+                said for _ in range(25) if (said := outcome(tokens[n], keys[n])) != "signed"
+            )
+
+        def look(module: Pkcs11Module) -> None:
+            for _ in range(10):
+                module.refresh()
+
+        def make(n: int) -> None:
+            for _ in range(5):
+                tokens[n].delete(tokens[n].generate("ecdsa", "for a moment").id)
+
+        works = [partial(sign, n % 2) for n in range(4)]
+        works += [partial(look, one), partial(look, other), partial(make, 0), partial(make, 1)]
+        threads = [threading.Thread(target=work) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+        assert [list(token.keys()) for token in tokens] == [[key] for key in keys]
 
 
 def test_a_module_that_cannot_be_loaded_is_told_at_every_look() -> None:
