@@ -242,6 +242,27 @@ async def test_a_target_may_be_a_unix_socket(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
 
 
+async def test_it_may_stand_at_a_unix_socket_itself(tmp_path: Path) -> None:
+    path = tmp_path / "proxy"
+
+    async def ask_there() -> bytes:
+        async with await trio.open_unix_socket(str(path)) as stream:
+            await stream.send_all(b"x")
+            return bytes(await stream.receive_some())
+
+    async with proxied() as to, trio.open_nursery() as nursery:
+        proxy = FaultProxy(to.address, path=path)
+        await nursery.start(proxy.run)
+        assert await ask_there() == b"x"
+        proxy.weather = Weather("refuse")
+        with pytest.raises(OSError, match="No such file"):
+            await ask_there()
+        proxy.weather = FAIR
+        assert await ask_there() == b"x"
+        nursery.cancel_scope.cancel()
+    assert not path.exists()
+
+
 async def test_its_port_is_kept_while_nobody_listens_and_free_at_the_end() -> None:
     proxy = FaultProxy(("127.0.0.1", 1))
     proxy.weather = Weather("refuse")

@@ -51,11 +51,12 @@ class FaultProxy:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        path: Path | None = None,
         seed: int | str = 0,
     ) -> None:
         """:param target: an address and port, or a Unix socket. :param host: where to listen.
 
-        :param port: likewise; 0: any that is free.
+        :param port: likewise; 0: any that is free. :param path: a Unix socket to listen at instead.
         """
         self.connections = 0
         self._passed = {"there": 0, "back": 0}
@@ -66,8 +67,10 @@ class FaultProxy:
         self._changed = trio.Event()
         self._left = trio.Event()
         self._links: set[_Link] = set()
-        self._place = _bind((host, port))  # never listens: it keeps the port while nobody does
-        self.address: tuple[str, int] = self._place.getsockname()[:2]
+        self._path = path
+        # The socket that never listens keeps the port while nobody does.
+        self._place = socket.socket(socket.AF_UNIX) if path else _bind((host, port))
+        self.address: tuple[str, int] = ("", 0) if path else self._place.getsockname()[:2]
         self.port = self.address[1]
         self._listener: trio.socket.SocketType | None = None
         self._tend()
@@ -132,21 +135,24 @@ class FaultProxy:
 
     def close(self) -> None:
         """Listen no more; for a proxy that was never run."""
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        self._close_listener()
         self._place.close()
 
     def _tend(self) -> None:
         """Listen, or do not, as the weather says."""
         if self._weather.arrival == "refuse":
-            if self._listener is not None:
-                self._listener.close()
-                self._listener = None
+            self._close_listener()
         elif self._listener is None and self._place.fileno() >= 0:
-            sock = _bind(self.address)
+            sock = _bind(self._path or self.address)
             sock.listen(_BACKLOG)
             self._listener = trio.socket.from_stdlib_socket(sock)
+
+    def _close_listener(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)
 
     async def _serve(self, near: SocketStream) -> None:
         self.connections += 1
@@ -307,12 +313,14 @@ def _send_eof(stream: SocketStream) -> None:
         stream.socket.shutdown(socket.SHUT_WR)
 
 
-def _bind(address: tuple[str, int]) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+def _bind(address: tuple[str, int] | Path) -> socket.socket:
+    family = socket.AF_UNIX
+    if not isinstance(address, Path):
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
+        sock.bind(str(address) if isinstance(address, Path) else address)
         sock.setblocking(False)
     except BaseException:
         sock.close()
