@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from xgate.errors import Fault
 from xgate.ids import ClientId, ServerId
 from xgate.policy.admit import Caller, check_caller, check_registered
 from xgate.serverconf.model import Authentication, Client, ServerConf
+from xgate.testing.clock import FakeClock
+from xgate.testing.pki import make_ca
 
 MEMBER = ClientId("XG", "COM", "1")
 SUB = ClientId("XG", "COM", "1", "app")
+NOW = FakeClock().now()
 PLAIN = Caller(secure=False)
 ANONYMOUS = Caller(secure=True)
 KNOWN = Caller(secure=True, certificate=b"known")
@@ -71,6 +76,31 @@ def test_refusals_of_a_client_that_demands_a_certificate(
 ) -> None:
     demanding = client(Authentication.SSLAUTH, *listed)
     assert refusal(demanding, caller) == f"Client (SUBSYSTEM:XG/COM/1/app) {said}"
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [(-2, "TLS certificate is not yet valid"), (0, None), (400, "TLS certificate is expired")],
+)
+def test_a_certificates_period_counts_where_that_is_asked_for(days: int, said: str | None) -> None:
+    day = timedelta(days=1)
+    issued = make_ca("system", not_before=NOW - day, not_after=NOW + 30 * day)
+    der = issued.certificate.der
+    strict = client(Authentication.SSLAUTH, der)
+    caller, now = Caller(True, der), NOW + days * day
+    check_caller(strict, caller)
+    check_caller(client(Authentication.SSLNOAUTH), caller, None, now)
+    check_caller(strict, caller, der, now)  # our own is never too old
+    if said is None:
+        check_caller(strict, caller, b"own", now)
+        return
+    with pytest.raises(Fault, match=f"Client .+ {said}"):
+        check_caller(strict, caller, b"own", now)
+
+
+def test_a_certificate_that_tells_no_period_has_none() -> None:
+    with pytest.raises(Fault, match="tells no period"):
+        check_caller(client(Authentication.SSLAUTH, b"known"), KNOWN, None, NOW)
 
 
 def test_no_certificate_is_not_our_own_when_we_have_none() -> None:

@@ -24,7 +24,7 @@ async def fetched(
     serve: Serve, answer: Callable[[Exchange], Awaitable[None]]
 ) -> FetchedDescription:
     url = f"http://127.0.0.1:{await serve(answer)}/doc?x"
-    services = Services(service_context(None), lambda: 0.0)
+    services = Services(service_context, lambda: 0.0)
     service = Service(ServiceId(PROVIDER, "svc"), Protocol.REST, "http://h/", description=url)
     try:
         return await fetch_description(service, (), services)

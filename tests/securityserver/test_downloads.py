@@ -27,7 +27,7 @@ from xgate.policy.world import World
 from xgate.securityserver.archive_settings import ArchiveSettings
 from xgate.securityserver.corridor import ask
 from xgate.securityserver.journal import Journal
-from xgate.securityserver.settings import MessagelogSettings
+from xgate.securityserver.settings import MessagelogSettings, TlsSettings
 from xgate.serverconf.model import Authentication, Client, ServerConf
 from xgate.testing.authority import Authority
 from xgate.testing.conf import make_conf
@@ -99,11 +99,11 @@ class Desk:
             clock=clock,
             journal=Journal(clock, self.lines.append),
             world=SimpleNamespace(value=World(make_conf(Authority()), conf)),
-            internal=SimpleNamespace(chain=(b"own",)),
+            internal=SimpleNamespace(certificate=b"own"),
             messagelog=SimpleNamespace(store=store),
             stamp_now=self.stamp_now,
             envelope=PlainEnvelope(),
-            settings=SimpleNamespace(messagelog=MessagelogSettings()),
+            settings=SimpleNamespace(messagelog=MessagelogSettings(), tls=TlsSettings()),
             loaded_conf=lambda: 1 / 0,
         )
 

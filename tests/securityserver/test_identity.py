@@ -7,8 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from xgate.cell import Cell
 from xgate.errors import Fault
@@ -18,8 +16,7 @@ from xgate.policy.world import World
 from xgate.sandbox.country import Country, found_country
 from xgate.sandbox.peer import Peer
 from xgate.sandbox.publication import describe_country, publish_country
-from xgate.securityserver.identity import PeerIdentity, load_internal_identity
-from xgate.securityserver.settings import SettingsError, TlsSettings
+from xgate.securityserver.identity import PeerIdentity
 from xgate.serverconf.model import ServerConf
 from xgate.signer.keyring import AuthKey, Keyring
 from xgate.signer.ocsp_cache import OcspCache
@@ -120,26 +117,3 @@ def test_without_a_fresh_ocsp_response_there_is_no_identity(
     clock.advance(timedelta(hours=2))
     with pytest.raises(Fault, match="too old"):
         ours.client_context(world.value)
-
-
-def test_a_certificate_of_its_own_is_made_when_none_is_named(clock: FakeClock) -> None:
-    one, two = (load_internal_identity(TlsSettings(), Path(), clock.now()) for _ in range(2))
-    certificate = x509.load_der_x509_certificate(one.chain[0])
-    assert certificate.not_valid_before_utc < clock.now() < certificate.not_valid_after_utc
-    assert one.chain != two.chain
-
-
-def test_named_files_are_used_or_refused_by_name(tmp_path: Path, clock: FakeClock) -> None:
-    credential = make_ca("internal")
-    pem = x509.load_der_x509_certificate(credential.certificate.der).public_bytes(Encoding.PEM)
-    (tmp_path / "cert.pem").write_bytes(pem)
-    key = credential.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (tmp_path / "key.pem").write_bytes(key)
-    named = TlsSettings("cert.pem", "key.pem")
-    assert load_internal_identity(named, tmp_path, clock.now()).chain == (
-        credential.certificate.der,
-    )
-    with pytest.raises(SettingsError, match=r"none\.pem: No such file"):
-        load_internal_identity(TlsSettings("none.pem", "key.pem"), tmp_path, clock.now())
-    with pytest.raises(SettingsError, match="cannot be read"):
-        load_internal_identity(TlsSettings("key.pem", "cert.pem"), tmp_path, clock.now())

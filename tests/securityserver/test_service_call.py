@@ -88,7 +88,7 @@ class Call:
         if body is not None:
             for event in (PartBegin(1, REST_BODY, ()), PartData(body), PartEnd()):
                 received.take(event)
-        services = Services(service_context(), FakeClock().monotonic)
+        services = Services(service_context, FakeClock().monotonic)
         server = cast("SecurityServer", SimpleNamespace(services=services))
         service = Service(
             ServiceId(PROVIDER, "svc"),

@@ -32,7 +32,7 @@ def test_path_and_query_travel_as_they_are_written(url: str, target: str) -> Non
     [("http://nobody.invalid/", "unknown_host"), ("http://127.0.0.1:1/", "network_error")],
 )
 async def test_what_the_network_does_has_a_code(url: str, code: str) -> None:
-    services = Services(service_context(None), lambda: 0.0)
+    services = Services(service_context, lambda: 0.0)
     service = Service(ServiceId(PROVIDER, "svc"), Protocol.REST, url, timeout=5.0)
     with pytest.raises(Fault) as refused:
         async with connected(url, service, (), services):

@@ -29,14 +29,14 @@ async def call(services: Services, port: int, target: str = "/", *, whole: bool 
 
 async def test_a_connection_serves_the_next_call(serve: Serve) -> None:
     port = await serve(answer)
-    services = Services(service_context(), FakeClock().monotonic)
+    services = Services(service_context, FakeClock().monotonic)
     first = await call(services, port)
     assert await call(services, port) is first
     await services.aclose()
 
 
 async def test_another_address_gets_another_connection(serve: Serve) -> None:
-    services = Services(service_context(), FakeClock().monotonic)
+    services = Services(service_context, FakeClock().monotonic)
     first = await call(services, await serve(answer))
     assert await call(services, await serve(answer)) is not first
     await services.aclose()
@@ -45,7 +45,7 @@ async def test_another_address_gets_another_connection(serve: Serve) -> None:
 async def test_what_is_unfinished_or_closed_or_old_is_not_used_again(serve: Serve) -> None:
     port = await serve(answer)
     clock = FakeClock()
-    services = Services(service_context(), clock.monotonic)
+    services = Services(service_context, clock.monotonic)
     unfinished = await call(services, port, whole=False)
     closed = await call(services, port, "/close")
     assert closed is not unfinished
@@ -58,7 +58,7 @@ async def test_what_is_unfinished_or_closed_or_old_is_not_used_again(serve: Serv
 
 async def test_a_dropped_connection_does_not_come_back(serve: Serve) -> None:
     port = await serve(answer)
-    services = Services(service_context(), FakeClock().monotonic)
+    services = Services(service_context, FakeClock().monotonic)
     connection = await services.open("127.0.0.1", port, False, 5.0)
     await services.drop(connection)
     another = await services.open("127.0.0.1", port, False, 5.0)

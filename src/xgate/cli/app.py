@@ -65,6 +65,7 @@ or would be (--dry-run), 1 when it cannot be, 2 when a file cannot be used.""",
 
 Exit code 0 when it is known, 1 when it is not, 2 when a file that is named cannot be used.""",
     "keys": "Tokens, keys and certificates: make, request, import, use, delete.",
+    "tls": "The server's certificate towards information systems: make, request, import, show.",
     "globalconf": "Download, show, compare and verify global configurations.",
 }
 

@@ -7,16 +7,15 @@ What has no time-stamp has no container yet: it is told of and left out.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
+from xgate.cli.in_place import in_place
 from xgate.cli.output import Unusable, path_text
 from xgate.messagelog.evidence import write_evidence
 from xgate.messagelog.record import LoggedRecord
@@ -69,7 +68,7 @@ def _folder(folder: Path, replace: bool) -> Iterator[Put]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def put(name: str, octets: bytes, at: datetime) -> None:
-        with _in_place(folder / name, replace) as file:
+        with in_place(folder / name, replace=replace) as file:
             file.write(octets)
 
     yield put
@@ -77,22 +76,7 @@ def _folder(folder: Path, replace: bool) -> Iterator[Put]:
 
 @contextmanager
 def _zip(path: Path, replace: bool) -> Iterator[Put]:
-    with _in_place(path, replace) as file, tempfile.TemporaryFile() as directory:
+    with in_place(path, replace=replace) as file, tempfile.TemporaryFile() as directory:
         writer = ZipWriter(file, directory)
         yield writer.add
         writer.finish()
-
-
-@contextmanager
-def _in_place(path: Path, replace: bool) -> Iterator[BinaryIO]:
-    """A file that has its name once it is whole; nobody else may read it."""
-    if path.exists() and not replace:
-        raise Unusable(f"{path_text(path)} exists; say --replace to write over it")
-    handle, name = tempfile.mkstemp(prefix=".xgate-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

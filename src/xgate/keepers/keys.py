@@ -15,6 +15,7 @@ from xgate.cell import Cell
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ServerId
+from xgate.keepers.files import file_stamp
 from xgate.keepers.report import Report, cause_of
 from xgate.policy.world import World
 from xgate.signer.keyring import Keyring
@@ -33,14 +34,14 @@ async def keep_keys(ring: Cell[Keyring], tokens: Tokens, report: Report) -> None
     Start it after the first ring is in place (``Cell(tokens.keyring())``), in the process that
     holds the tokens; call ``renew_ring`` at once after a login or logout.
     """
-    seen = _stamp(tokens.store)
+    seen = file_stamp(tokens.store)
     failed = ""
     while True:
         for _ in range(round(_TOKENS_SECONDS / _LOOK_SECONDS)):
             await trio.sleep(_LOOK_SECONDS)
-            if _stamp(tokens.store) != seen:
+            if file_stamp(tokens.store) != seen:
                 break
-        seen = _stamp(tokens.store)
+        seen = file_stamp(tokens.store)
         try:
             await renew_ring(ring, tokens)
         except Exception as error:  # noqa: BLE001  whatever it is, the old ring stays in place
@@ -91,12 +92,3 @@ async def renew_ring(ring: Cell[Keyring], tokens: Tokens) -> None:
     found = await trio.to_thread.run_sync(look)
     if found != ring.value:
         ring.set(found)
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Differs after every change: a change is a new file."""
-    try:
-        known = path.stat()
-    except OSError:
-        return None
-    return known.st_ino, known.st_mtime_ns, known.st_size

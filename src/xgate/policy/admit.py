@@ -2,11 +2,13 @@
 
 The rule: the client must be registered on this server, and its connection must be of the kind that
 the client's authentication mode asks for. Certificates are compared whole, octet for octet; no
-chain, no address, no expiry counts (pipeline 3 row 8, pipeline 4).
+chain and no address counts, and their period only where that is asked for (pipeline 3 row 8,
+pipeline 4).
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NoReturn
 
 import msgspec
@@ -14,6 +16,7 @@ import msgspec
 from xgate.errors import Fault
 from xgate.ids import ClientId
 from xgate.serverconf.model import Authentication, Client, ServerConf
+from xgate.trust.certificate import Certificate
 
 __all__ = ["Caller", "check_caller", "check_registered"]
 
@@ -36,10 +39,16 @@ def check_registered(conf: ServerConf, client: ClientId) -> Client:
     return registered
 
 
-def check_caller(client: Client, caller: Caller, own_certificate: bytes | None = None) -> None:
+def check_caller(
+    client: Client,
+    caller: Caller,
+    own_certificate: bytes | None = None,
+    now: datetime | None = None,
+) -> None:
     """Refuse a connection that the client's authentication mode does not allow.
 
     :param own_certificate: DER of this server's internal TLS certificate, always acceptable.
+    :param now: when a certificate must be valid; None: whatever period it says.
     :raises Fault: ``ssl_authentication_failed`` with the reference's words, in its order.
     """
     mode = client.authentication
@@ -57,6 +66,19 @@ def check_caller(client: Client, caller: Caller, own_certificate: bytes | None =
         _refuse(client, "has no IS certificates")
     if caller.certificate not in client.certificates:
         _refuse(client, "TLS certificate does not match any IS certificates")
+    if now is not None:
+        _check_period(client, caller.certificate, now)
+
+
+def _check_period(client: Client, certificate: bytes, now: datetime) -> None:
+    try:
+        loaded = Certificate.load(certificate)
+    except Fault:
+        _refuse(client, "TLS certificate tells no period")
+    if now > loaded.not_after:
+        _refuse(client, "TLS certificate is expired")
+    if now < loaded.not_before:
+        _refuse(client, "TLS certificate is not yet valid")
 
 
 def _refuse(client: Client, text: str) -> NoReturn:

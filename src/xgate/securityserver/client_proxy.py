@@ -15,13 +15,13 @@ from xgate.errors import Fault, faults_under
 from xgate.net.client import ClientConnection
 from xgate.net.errors import NetError, RefusedError, ResetError
 from xgate.net.server import Exchange
-from xgate.policy.admit import check_caller, check_registered
+from xgate.policy.admit import check_registered
 from xgate.policy.route import find_route
 from xgate.policy.world import World, address_of
 from xgate.securityserver.intake import (
     Intake,
-    caller_of,
     check_belongs,
+    check_information_system,
     check_posted,
     take_in,
 )
@@ -63,7 +63,7 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
     intake = await take_in(exchange, rest, world.globalconf.own, server.settings.limits.soap_bytes)
     note.describe(intake.request, intake.request_id)
     client = check_registered(world.serverconf, intake.request.client)
-    check_caller(client, caller_of(exchange), server.internal.chain[0])
+    check_information_system(exchange, client, server)
     provider = intake.request.service.client
     route = find_route(world.globalconf, provider, intake.request.security_server)
     server.messagelog.check_can_log()

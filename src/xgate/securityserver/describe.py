@@ -50,7 +50,8 @@ async def read_descriptions(
     :param identity: offered to https services; None: nothing is.
     :raises SettingsError: a client or certificate cannot be used.
     """
-    reader = _Reader(folder, Services(service_context(identity), time.monotonic))
+    context = service_context(identity)
+    reader = _Reader(folder, Services(lambda: context, time.monotonic))
     clients: dict[int, ClientSettings] = {}
 
     async def read(number: int, client: ClientSettings) -> None:

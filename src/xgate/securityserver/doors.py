@@ -14,7 +14,6 @@ import msgspec
 import trio
 
 from xgate.errors import Fault
-from xgate.net.context import information_system_context
 from xgate.net.drain import Drain
 from xgate.net.listen import AcceptLimits, listen_on, serve_listeners
 from xgate.net.server import Exchange, ServerLimits, serve_connection
@@ -144,10 +143,9 @@ def _connection(
 
 def _information_system(server: SecurityServer, drain: Drain) -> _Handler:
     serve = _connection(server, partial(ask, server=server), drain)
-    context = information_system_context(server.internal)
 
     async def handle(stream: SocketStream) -> None:
-        await serve(await accept_tls(stream, context))
+        await serve(await accept_tls(stream, server.internal.for_callers))
 
     return handle
 

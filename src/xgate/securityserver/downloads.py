@@ -30,8 +30,8 @@ from xgate.messagelog.envelope import Envelope
 from xgate.messagelog.evidence import write_evidence
 from xgate.messagelog.store import LogStore, Waiting
 from xgate.net.server import Exchange
-from xgate.policy.admit import check_caller, check_registered
-from xgate.securityserver.intake import caller_of
+from xgate.policy.admit import check_registered
+from xgate.securityserver.intake import check_information_system
 from xgate.securityserver.note import Note
 from xgate.securityserver.server import SecurityServer
 from xgate.trust.asic import MIME_TYPE
@@ -101,7 +101,7 @@ async def hand_out(target: Target, exchange: Exchange, server: SecurityServer, n
 def _check_asker(owner: ClientId, exchange: Exchange, server: SecurityServer) -> None:
     try:
         client = check_registered(server.world.value.serverconf, owner)
-        check_caller(client, caller_of(exchange), server.internal.chain[0])
+        check_information_system(exchange, client, server)
     except Fault as fault:
         raise NotHandedOut(401, fault.code, fault.text) from fault
 

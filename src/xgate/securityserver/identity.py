@@ -1,4 +1,4 @@
-"""Who this server is on its TLS connections: towards peers, and towards information systems.
+"""Who this server is on its TLS connections towards peers.
 
 The rule: the authentication key of now is shown to peers. A context is rebuilt when that key or the
 list of CAs changes and not sooner, for with it go the sessions that peers could resume. A client
@@ -8,26 +8,14 @@ resumed session too, and judged later (transport 1.1, pipeline 7).
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-from cryptography.x509.oid import NameOID
-
 from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.net.context import TlsContext, TlsIdentity, peer_client_context, peer_server_context
 from xgate.policy.world import World
-from xgate.securityserver.settings import SettingsError, TlsSettings
 from xgate.signer.keyring import AuthKey, KeyOnToken, Keyring, choose_auth_key
 from xgate.signer.ocsp_cache import OcspCache
 
-__all__ = ["PeerIdentity", "load_internal_identity"]
-
-_YEARS = 20
+__all__ = ["PeerIdentity"]
 
 
 class PeerIdentity:
@@ -79,36 +67,3 @@ def _same(one: AuthKey, other: AuthKey) -> bool:
 def _identity(key: AuthKey) -> TlsIdentity:
     assert not isinstance(key.private, KeyOnToken)  # choose_auth_key gives none
     return TlsIdentity(key.private, (key.certificate.der,))
-
-
-def load_internal_identity(settings: TlsSettings, folder: Path, now: datetime) -> TlsIdentity:
-    """The certificate shown to information systems; a fresh self-signed one if none is named.
-
-    :raises SettingsError: the files cannot be used.
-    """
-    if not settings.certificate:
-        return _self_signed(now)
-    try:
-        chain = x509.load_pem_x509_certificates((folder / settings.certificate).read_bytes())
-        key = load_pem_private_key((folder / settings.key).read_bytes(), None)
-    except OSError as error:
-        raise SettingsError(f"[tls] {error.filename}: {error.strerror}") from None
-    except (ValueError, TypeError) as error:
-        raise SettingsError(f"[tls] the certificate or the key cannot be read: {error}") from None
-    return TlsIdentity(key, tuple(c.public_bytes(Encoding.DER) for c in chain))  # type: ignore[arg-type]  # the context refuses other keys by name
-
-
-def _self_signed(now: datetime) -> TlsIdentity:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "xgate")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=365 * _YEARS))
-        .sign(key, hashes.SHA256())
-    )
-    return TlsIdentity(key, (certificate.public_bytes(Encoding.DER),))

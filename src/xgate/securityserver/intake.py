@@ -12,11 +12,13 @@ from datetime import datetime
 from typing import Protocol
 
 from xgate.net.server import Exchange
-from xgate.policy.admit import Caller
+from xgate.policy.admit import Caller, check_caller
 from xgate.securityserver.receive import Received
 from xgate.securityserver.rest_intake import RestIntake, take_rest
 from xgate.securityserver.send import TakeParts
+from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.soap_intake import SoapIntake, check_posted, take_soap
+from xgate.serverconf.model import Client
 from xgate.trust.seal import Seal
 from xgate.wire import message
 from xgate.wire.message import Answer, Request, check_answer
@@ -25,8 +27,8 @@ from xgate.wire.transport import MessageWriter
 
 __all__ = [
     "Intake",
-    "caller_of",
     "check_belongs",
+    "check_information_system",
     "check_posted",
     "is_rest",
     "take_in",
@@ -50,10 +52,18 @@ def is_rest(exchange: Exchange) -> bool:
     return target_of(exchange).path.startswith("/r1/")
 
 
-def caller_of(exchange: Exchange) -> Caller:
-    """How the information system is connected."""
+def check_information_system(exchange: Exchange, client: Client, server: SecurityServer) -> None:
+    """Refuse an information system that may not speak for this client.
+
+    :raises Fault: ``ssl_authentication_failed``, as ``check_caller``.
+    """
+    settings = server.settings.tls
+    if not settings.verify_clients:
+        return
     certificate = exchange.peer_chain[0] if exchange.peer_chain else None
-    return Caller(exchange.secure, certificate)
+    caller = Caller(exchange.secure, certificate)
+    now = server.clock.now() if settings.refuse_expired_clients else None
+    check_caller(client, caller, server.internal.certificate, now)
 
 
 class Intake(Protocol):

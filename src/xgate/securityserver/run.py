@@ -17,6 +17,7 @@ import trio
 from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.keepers.audit import Audit, keep_auditing
+from xgate.keepers.files import keep_files
 from xgate.keepers.globalconf import keep_globalconf
 from xgate.keepers.keys import keep_auth_states
 from xgate.keepers.opdata import keep_opdata
@@ -24,7 +25,6 @@ from xgate.keepers.serverconf import keep_serverconf
 from xgate.messagelog.envelope import Envelope, PlainEnvelope
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
-from xgate.net.context import service_context
 from xgate.net.drain import Drain
 from xgate.net.own_address import find_own_address
 from xgate.opmonitor.buffer import OperationalBuffer
@@ -34,7 +34,8 @@ from xgate.policy.world import World
 from xgate.securityserver.archiving import keep_archived, open_archiver
 from xgate.securityserver.conf_source import Loader, begin_soon, open_loader
 from xgate.securityserver.doors import Ports, open_doors, serve_doors
-from xgate.securityserver.identity import PeerIdentity, load_internal_identity
+from xgate.securityserver.identity import PeerIdentity
+from xgate.securityserver.internal_identity import InternalIdentity
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.key_holder import open_key_holder
 from xgate.securityserver.log_store import open_log
@@ -150,7 +151,7 @@ def _assemble(
 ) -> SecurityServer:
     vouching = Vouching(settings, folder, world, signer.ring, clock, journal.event)
     ocsp = vouching.cache
-    internal = load_internal_identity(settings.tls, folder, clock.now())
+    internal = InternalIdentity(settings.tls, folder, clock)
     identity = PeerIdentity(world, signer.ring, ocsp, clock)
     return SecurityServer(
         settings=settings,
@@ -162,7 +163,7 @@ def _assemble(
         messagelog=log,
         identity=identity,
         peers=Peers(settings.peers, ocsp, identity.client_context, clock.monotonic),
-        services=Services(service_context(internal), clock.monotonic),
+        services=Services(lambda: internal.for_services, clock.monotonic),
         spool_folder=None,
         internal=internal,
         loaded_conf=lambda: loader.loaded,
@@ -197,6 +198,10 @@ def _start_keepers(
         store = folder / settings.keys.store
         keepers.start_soon(keep_auth_states, world, store, server.id, journal.event)
     keepers.start_soon(server.vouching.keep)
+    if server.internal.paths:
+        internal = server.internal
+        what = "TLS certificate"
+        keepers.start_soon(keep_files, what, internal.paths, internal.renew, journal.event)
     keepers.start_soon(stamping.keep)
     audit = settings.messagelog.audit
     if audit.interval_seconds:

@@ -21,10 +21,11 @@ from xgate.messagelog.envelope import Envelope
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.body import Spool
-from xgate.net.context import TlsContext, TlsIdentity
+from xgate.net.context import TlsContext
 from xgate.opmonitor.buffer import OperationalBuffer
 from xgate.policy.world import World
 from xgate.securityserver.identity import PeerIdentity
+from xgate.securityserver.internal_identity import InternalIdentity
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.peers import Peers
 from xgate.securityserver.services import Services
@@ -60,7 +61,7 @@ class SecurityServer:
         services: Services,
         spool_folder: Path | None,
         identity: PeerIdentity,
-        internal: TlsIdentity,
+        internal: InternalIdentity,
         loaded_conf: Callable[[], LoadedConf],
         stamp_now: Callable[[Waiting], Awaitable[None]],
         audit: Audit,

@@ -22,8 +22,8 @@ _IDLE_SECONDS = 4.0  # below what common HTTP servers keep an idle connection fo
 class Services:
     """All connections to services."""
 
-    def __init__(self, context: TlsContext, monotonic: Callable[[], float]) -> None:
-        """:param context: for https; offers the internal certificate."""
+    def __init__(self, context: Callable[[], TlsContext], monotonic: Callable[[], float]) -> None:
+        """:param context: for https now; offers the internal certificate."""
         self._context = context
         self._monotonic = monotonic
         self._idle: dict[_Key, list[tuple[float, ClientConnection]]] = {}
@@ -38,7 +38,7 @@ class Services:
             if kept.reusable and self._monotonic() - since < _IDLE_SECONDS:
                 return kept
             await self.drop(kept)
-        tls = self._context if secure else None
+        tls = self._context() if secure else None
         connection = await connect(host, port, tls=tls, timeout=timeout)
         self._keys[connection] = key
         return connection

@@ -25,6 +25,7 @@ from xgate.securityserver.opmonitor_settings import OpmonitorSettings
 from xgate.securityserver.section import Section, SettingsError, read_table
 from xgate.securityserver.serverconf_settings import ServerconfSettings
 from xgate.securityserver.signer_settings import SignerSettings
+from xgate.securityserver.tls_settings import TlsSettings
 
 __all__ = [
     "AuditSettings",
@@ -74,13 +75,6 @@ class PeerSettings(Section, frozen=True):
     keep_alive: bool = True
     hosts: dict[str, str] = msgspec.field(default_factory=dict)
     min_client_version: str = ""
-
-
-class TlsSettings(Section, frozen=True):
-    """This server's certificate towards information systems (PEM); empty: one is made at start."""
-
-    certificate: str = ""
-    key: str = ""
 
 
 class TimestampSettings(Section, frozen=True):

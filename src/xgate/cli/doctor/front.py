@@ -18,7 +18,7 @@ from xgate.cli.show import time_text
 from xgate.errors import Fault
 from xgate.net.context import information_system_context
 from xgate.net.errors import TlsError
-from xgate.securityserver.identity import load_internal_identity
+from xgate.securityserver.internal_identity import load_internal_identity
 from xgate.securityserver.settings import SettingsError
 from xgate.trust.certificate import Certificate
 
