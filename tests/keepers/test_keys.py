@@ -98,6 +98,16 @@ async def test_a_registry_that_cannot_be_read_leaves_the_ring_as_it_was(
     assert ring.version == 0
 
 
+async def test_a_look_waits_for_the_one_before_it(tokens: Tokens) -> None:
+    ring = Cell(tokens.keyring())
+    tokens.software.logout()
+    async with trio.open_nursery() as nursery, tokens.turn:
+        nursery.start_soon(renew_ring, ring, tokens)
+        await trio.testing.wait_all_tasks_blocked()
+        assert ring.version == 0
+    assert ring.value == Keyring((), ())
+
+
 async def test_what_the_world_lists_is_registered(
     tmp_path: Path, authority: Authority, watch: Watch
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from cryptography.x509.oid import NameOID
 
 from xgate.errors import Fault
+from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.generate import register_server
 from xgate.ids import ClientId, ServerId
 from xgate.signer.admission import Terms, admit_certificate
@@ -125,3 +126,23 @@ def test_only_approved_cas_and_only_now() -> None:
     assert refusal(old).startswith("cert_import_failed: ")
     with pytest.raises(Fault, match="Cannot read the certificate"):
         admit_certificate(b"no certificate", [], TERMS)
+
+
+def test_a_ca_that_may_issue_authentication_certificates_only() -> None:
+    own = CONF.instances[CONF.own]
+    assert own.shared is not None
+    (service,) = own.shared.certification_services
+    narrow = msgspec.structs.replace(service, authentication_only=True)
+    shared = msgspec.structs.replace(own.shared, certification_services=(narrow,))
+    conf = GlobalConf(CONF.own, {CONF.own: msgspec.structs.replace(own, shared=shared)})
+    terms = msgspec.structs.replace(TERMS, conf=conf)
+    assert refusal(SIGN, terms=terms) == (
+        "cert_import_failed: Its CA may issue authentication certificates only"
+    )
+    admit_certificate(AUTH.certificate.der, [entry(AUTH)], terms)
+
+
+def test_a_configuration_that_has_expired_approves_of_nothing() -> None:
+    conf = make_conf(AUTHORITY, expires=NOW - timedelta(seconds=1))
+    said = refusal(SIGN, terms=msgspec.structs.replace(TERMS, conf=conf))
+    assert said == "cert_import_failed: Global configuration is expired"

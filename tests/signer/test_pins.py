@@ -83,6 +83,15 @@ def test_a_command_that_never_ends_or_never_stops_talking(monkeypatch: pytest.Mo
     start = time.monotonic()
     child = "import subprocess; subprocess.run(['sleep', '60'])"  # it holds the output as well
     assert "gave no PIN within" in refusal(says(child))
+    silent = "import os, time; os.close(1); time.sleep(60)"
+    assert "gave no PIN within" in refusal(says(silent))
+    assert time.monotonic() - start < 30
+
+
+def test_an_agent_that_a_command_leaves_behind_is_not_waited_for() -> None:
+    agent = "import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True)"
+    start = time.monotonic()
+    assert read_pins(says(agent, f"print({PIN!r})")) == {"0": PIN}
     assert time.monotonic() - start < 30
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,15 @@ def test_a_pin_is_tried_once_and_a_logout_lasts(path: Path, shelf: Shelf) -> Non
     assert tokens.keyring().signing == ()
     assert tokens.login(tokens.software)
     assert [key.token.id for key in tokens.keyring().signing] == ["0"]
+
+
+def test_threads_that_look_at_once_try_a_pin_once(path: Path, shelf: Shelf) -> None:
+    refused = Refusals()
+    tokens = opened(path, shelf, {"0": PIN, "second": "wrong"}, refused)
+    with ThreadPoolExecutor(8) as threads:
+        for done in [threads.submit(tokens.refresh) for _ in range(16)]:
+            done.result()
+    assert refused.seen == [("second", "pin_incorrect")]
 
 
 def test_a_module_that_fails_is_reported_and_stays_as_it_was(path: Path, shelf: Shelf) -> None:

@@ -89,6 +89,7 @@ async def renew_ring(ring: Cell[Keyring], tokens: Tokens) -> None:
         tokens.refresh()
         return tokens.keyring()
 
-    found = await trio.to_thread.run_sync(look)
-    if found != ring.value:
-        ring.set(found)
+    async with tokens.turn:
+        found = await trio.to_thread.run_sync(look)
+        if found != ring.value:
+            ring.set(found)

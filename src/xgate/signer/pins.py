@@ -8,10 +8,12 @@ the software token's, or several lines ``token-id:pin`` (signer 2 and 12).
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
-import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,7 @@ __all__ = ["PinSource", "check_pin_policy", "read_pins"]
 
 _MAX_BYTES = 4096
 _COMMAND_SECONDS = 30.0
+_LOOK_MILLISECONDS = 50
 _POLICY_LENGTH, _POLICY_CLASSES = 10, 3
 _TAKEN: dict[str, bytes] = {}  # for tokens that are seen later
 
@@ -129,29 +132,35 @@ def _run(command: tuple[str, ...]) -> bytes:
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else str(error)
         raise Fault("login_failed", f"Cannot run {command[0]}: {cause}") from None
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        os.killpg(
-            process.pid, signal.SIGKILL
-        )  # with whatever it has started: they share its output
-
-    timer = threading.Timer(_COMMAND_SECONDS, stop)
-    timer.start()
     with process:
-        assert process.stdout is not None  # it is a pipe
-        octets = process.stdout.read(_MAX_BYTES + 1)
-        if len(octets) > _MAX_BYTES:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        timer.cancel()
-    return _checked(octets, command[0], process.returncode, late=late.is_set())
-
-
-def _checked(octets: bytes, name: str, code: int, *, late: bool) -> bytes:
-    if late:
-        raise Fault("login_failed", f"{name} gave no PIN within {_COMMAND_SECONDS:.0f} seconds")
-    if code and len(octets) <= _MAX_BYTES:
-        raise Fault("login_failed", f"{name} ended with exit code {code}, so it gave no PIN")
+        octets, ended = _collect(process, time.monotonic() + _COMMAND_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started and left behind
+    if not ended:
+        raise Fault("login_failed", f"{command[0]} gave no PIN within {_COMMAND_SECONDS:.0f} s")
+    if process.returncode and len(octets) <= _MAX_BYTES:
+        code = process.returncode
+        raise Fault("login_failed", f"{command[0]} ended with exit code {code}, so it gave no PIN")
     return octets
+
+
+def _collect(process: subprocess.Popen[bytes], until: float) -> tuple[bytes, bool]:
+    """What it says until it ends, and whether it did so in time.
+
+    What it has started may hold its output open for ever; that is not waited for.
+    """
+    assert process.stdout is not None  # it is a pipe
+    octets, source = b"", process.stdout.fileno()
+    poller = select.poll()
+    poller.register(source, select.POLLIN)
+    while len(octets) <= _MAX_BYTES and time.monotonic() < until:
+        if poller.poll(_LOOK_MILLISECONDS):
+            said = os.read(source, _MAX_BYTES + 1 - len(octets))
+            octets += said
+            if said:
+                continue
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(until - time.monotonic(), 0))
+        if process.poll() is not None:
+            return octets, True
+    return octets, len(octets) > _MAX_BYTES

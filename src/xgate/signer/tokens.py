@@ -8,10 +8,13 @@ group ``xgate.signingtokens``.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
+
+import trio
 
 from xgate.errors import Fault
 from xgate.signer.entries import SOFTWARE, KeyEntry
@@ -72,6 +75,7 @@ class Tokens:
     :param store: the key store. :param modules: opened; they are closed with this.
     :param pins: gives the PINs, each by its token's id, when somebody logs in by itself.
     :param refused: told of what could not be used: whose it is, and why.
+    :ivar turn: whoever makes a ring of them holds it, so that no older ring follows a newer one.
     """
 
     def __init__(
@@ -87,6 +91,8 @@ class Tokens:
         self._modules = tuple(modules)
         self._pins = pins
         self._refused = refused
+        self.turn = trio.Lock()
+        self._lock = threading.Lock()
         self._seen: set[str] = set()
         self._troubles: tuple[str, ...] = ()
 
@@ -117,7 +123,7 @@ class Tokens:
         """Look what has come and gone, and log in to what was not seen before."""
         self.look()
         for token in self.all():
-            if token.id not in self._seen:
+            if self._is_new(token.id):
                 self._maybe(token.id, lambda token=token: self.login(token))  # type: ignore[misc]  # each its own
 
     def look(self) -> None:
@@ -135,12 +141,20 @@ class Tokens:
 
         :raises Fault: as ``ManagedToken.login``, and ``login_failed`` when the PIN is not there.
         """
-        self._seen.add(token.id)
+        self._is_new(token.id)
         pin = self._pins(token.id)
         if pin is None:
             return False
         token.login(pin)
         return True
+
+    def _is_new(self, token_id: str) -> bool:
+        """Whether this is the first that is heard of a token; for one of several threads alone."""
+        with self._lock:
+            if token_id in self._seen:
+                return False
+            self._seen.add(token_id)
+            return True
 
     def read(self) -> KeyStore:
         """The registry as it is now. Errors as ``read_store``."""
