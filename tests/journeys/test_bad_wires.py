@@ -130,6 +130,19 @@ async def test_at_the_service(
         assert await suffer(scene, scene.wires.services, AT_THE_SERVICE) == []
 
 
+async def test_a_peer_that_goes_is_no_fault_of_the_service(
+    start: Starter, found: Callable[..., Country], mock_clock: trio.testing.MockClock
+) -> None:
+    async with in_weather(start, found(), mock_clock) as scene:
+        scene.wires.peers.weather = back(50_000, "reset")
+        target = ("GET", "?size=3000000", [("X-Road-Id", "gone")])
+        reply = await scene.started.caller.rest(*target, service="test")
+        assert reply.code == BROKE
+        line = await scene.started.running.provider.wait("exchange", id="gone")
+        assert line["code"] == SERVER + "io_error"
+        assert str(line["text"]).startswith("The peer takes no more of the answer")
+
+
 # At the information system
 
 

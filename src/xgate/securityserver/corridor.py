@@ -17,7 +17,7 @@ from xgate.securityserver.downloads import hand_out
 from xgate.securityserver.intake import is_rest, target_of
 from xgate.securityserver.note import Note
 from xgate.securityserver.observation import observe
-from xgate.securityserver.reply import Reply
+from xgate.securityserver.reply import PeerGoneError, Reply
 from xgate.securityserver.server import SecurityServer, new_token, new_uuid
 from xgate.securityserver.server_proxy import serve
 from xgate.wire.download import NotHandedOut, is_download
@@ -92,6 +92,9 @@ async def provide(exchange: Exchange, server: SecurityServer) -> None:
     except (HttpError, NetError) as error:
         fault = Fault(f"{SERVER_PROXY}.io_error", str(error))
         raise
+    except PeerGoneError as error:
+        fault = Fault(f"{SERVER_PROXY}.io_error", f"The peer takes no more of the answer: {error}")
+        raise NetError(fault.text) from error
     except OSError as error:
         fault = _no_means(error, SERVER_PROXY)
         await reply.fail(_for_peer(fault, exchange, server))

@@ -1,14 +1,17 @@
 """The answer to another security server while it grows.
 
 The rule: nothing is sent before ``begin``; from then on the answer is a multipart that ends with
-the signature, or with a fault in its place (transport 7). The HTTP status is 200 always.
+the signature, or with a fault in its place (transport 7). The HTTP status is 200 always. A peer
+that takes no more of it is told apart from a service that fails: both end in the same network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from xgate.errors import Fault
+from xgate.net.errors import NetError
 from xgate.net.server import Exchange
 from xgate.net.stream import Octets
 from xgate.securityserver.send import evidence_octets
@@ -16,11 +19,18 @@ from xgate.trust.verify import Evidence
 from xgate.wire.faults import write_soap_fault
 from xgate.wire.transport import MessageWriter, Protocol, write_fault_head, write_response_head
 
-__all__ = ["Reply"]
+__all__ = ["PeerGoneError", "Reply"]
+
+
+class PeerGoneError(Exception):
+    """The peer takes no more of the answer."""
 
 
 class Reply:
-    """One answer; each octet of it goes through here."""
+    """One answer; each octet of it goes through here.
+
+    Whatever sends raises ``PeerGoneError``, but for ``fail``: that is the last word.
+    """
 
     def __init__(
         self,
@@ -56,15 +66,17 @@ class Reply:
         """Send the message part."""
         if self._on_head is not None:
             self._on_head()
-        await self._exchange.send(self.writer.head(content_type, headers, octets))
+        await self.send(self.writer.head(content_type, headers, octets))
 
     async def send(self, data: Octets) -> None:
         """Send what the writer has made."""
-        await self._exchange.send(data)
+        with _to_the_peer():
+            await self._exchange.send(data)
 
     async def finish(self, evidence: Evidence) -> None:
         """Release the signature and end the answer."""
-        await self._exchange.finish(evidence_octets(self.writer, evidence))
+        with _to_the_peer():
+            await self._exchange.finish(evidence_octets(self.writer, evidence))
 
     async def fail(self, fault: Fault) -> None:
         """End with a fault: as the whole answer, or as its last part."""
@@ -73,3 +85,11 @@ class Reply:
             await self._exchange.finish(self.writer.fault(octets) + self.writer.close())
         else:
             await self._exchange.respond(200, [*write_fault_head(), *self._headers], octets)
+
+
+@contextmanager
+def _to_the_peer() -> Iterator[None]:
+    try:
+        yield
+    except NetError as error:
+        raise PeerGoneError(str(error)) from error
