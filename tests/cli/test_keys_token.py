@@ -105,6 +105,8 @@ def test_a_signer_that_was_started_locked(town: Town, pin_file: Path) -> None:
             ran = town.keys(*command_)
             assert (ran.code, ran.out) == (0, said)
             assert town.told("list")["tokens"][0]["state"]["active"] is active
+            ran = town.keys("csr", "SIGN", "--field", "C=FI")  # where it is open, no PIN is asked
+            assert (ran.code, "Give the PIN by" in ran.err) == ((0, False) if active else (2, True))
         signer.terminate()
         assert "Geheim" not in signer.stderr.read()
     assert signer.returncode == 0

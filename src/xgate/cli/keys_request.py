@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cyclopts import Parameter
 
 from xgate.algorithms import digest_named
@@ -21,10 +24,13 @@ from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.shared import CertificationService
 from xgate.ids import ClientId
+from xgate.securityserver.key_holder import signer_socket
+from xgate.signer.ask import RemoteToken
 from xgate.signer.csr import find_request, make_request, remember_request
 from xgate.signer.entries import SOFTWARE, KeyEntry, StoredRequest, Usage
 from xgate.signer.registry import check_key, find_request_by_id, put_entry
 from xgate.signer.store import KeyStore
+from xgate.signer.token import TokenKey
 from xgate.trust.certificate_request import request_pem
 from xgate.trust.profile import short_profile
 from xgate.trust.profile_fields import (
@@ -89,15 +95,27 @@ def csr(
         if found is None and fields:
             return _show_fields(_form(place, _entry(place, key), wanted)[1], json=json)
         entry, request = found or _remember(place, key, wanted)
-        token = place.tokens.check(entry.token)
-        place.log_in(token, pin or PinFrom())
-        digest = digest_named(place.keys.csr_digest)
-        assert digest is not None  # the settings know no other
-        der = make_request(token, entry, request, digest)
+        der = _sign(place, entry, request, pin)
     _write(out, der if format == "der" else request_pem(der))
     if json:
         print_json({"key": entry.id, "request": request, "file": path_text(out or Path())})
     return 0
+
+
+def _sign(place: KeyPlace, entry: KeyEntry, request: StoredRequest, pin: PinFrom | None) -> bytes:
+    """By the signer's process, where the token may be open already; else here, with a PIN."""
+    digest = digest_named(place.keys.csr_digest)
+    assert digest is not None  # the settings know no other
+    socket = signer_socket(place.keys, place.folder)
+    if socket is not None and pin is None and entry.public_key:
+        public = load_der_public_key(entry.public_key)
+        kind = "ecdsa" if isinstance(public, ec.EllipticCurvePublicKey) else "rsa"
+        key = TokenKey(entry.id, entry.label, entry.public_key, kind)
+        with suppress(Fault):  # it is not there, or the token is not open there
+            return make_request(RemoteToken(socket, entry.token, [key]), entry, request, digest)
+    token = place.tokens.check(entry.token)
+    place.log_in(token, pin or PinFrom())
+    return make_request(token, entry, request, digest)
 
 
 def _remember(place: KeyPlace, key: str, wanted: Wanted) -> tuple[KeyEntry, StoredRequest]:
