@@ -61,6 +61,10 @@ Everything or nothing; a running server takes it up within seconds. Exit code 0 
 or would be (--dry-run), 1 when it cannot be, 2 when a file cannot be used.""",
     "show": "Show the server's own configuration, as a document that can be applied again.",
     "refresh": "Read the WSDL and OpenAPI descriptions of all services anew.",
+    "adopt": """Read the clients, services, rights and groups of a reference's security server.
+
+Its PostgreSQL database is read, never written; a document for `xgate apply` is printed. Exit code 0
+when it was read, 1 when it is no configuration of the reference's, 2 when it cannot be read.""",
     "explain": """Explain a fault code, or find what happened to an exchange.
 
 Exit code 0 when it is known, 1 when it is not, 2 when a file that is named cannot be used.""",

@@ -6,9 +6,7 @@ fact is a name that says what it is about, and a value.
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from xgate.securityserver.client_settings import (
 )
 from xgate.securityserver.section import SettingsError, read_table
 from xgate.trust.certificate import Certificate
+from xgate.trust.pem import write_pem
 
 __all__ = ["facts_of_document", "read_document_file", "with_certificates", "write_document_text"]
 
@@ -76,16 +75,11 @@ def facts_of_document(document: Document) -> dict[str, str]:
 def _pem(name: str, folder: Path) -> str:
     try:
         octets = name.encode() if name.startswith("-----BEGIN") else (folder / name).read_bytes()
-        return _pem_text(Certificate.load(octets).der)
+        return write_pem("CERTIFICATE", Certificate.load(octets).der)
     except OSError as error:
         raise Unusable(f"Cannot read {path_text(folder / name)}: {error.strerror}") from None
     except Fault as fault:
         raise Unusable(f"{name.partition(chr(10))[0]} is no certificate: {fault.text}") from None
-
-
-def _pem_text(der: bytes) -> str:
-    lines = textwrap.wrap(base64.b64encode(der).decode(), 64)
-    return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
 
 
 def _table(value: Any) -> Any:

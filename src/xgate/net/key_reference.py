@@ -11,9 +11,7 @@ many octets::
 
 from __future__ import annotations
 
-import base64
 import os
-import textwrap
 from pathlib import Path
 
 import msgspec
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from xgate.net.errors import TlsError
+from xgate.trust.pem import write_pem
 
 __all__ = ["KeyReference", "refer_to_key"]
 
@@ -42,8 +41,7 @@ def refer_to_key(socket: Path, name: str, public_key: object) -> KeyReference:
     """
     place = _field(os.fsencode(socket)) + _field(name.encode())
     octets = b"XGK1" + place + _public(public_key)
-    body = "\n".join(textwrap.wrap(base64.b64encode(octets).decode("ascii"), 64))
-    return KeyReference(f"-----BEGIN XGATE KEY-----\n{body}\n-----END XGATE KEY-----\n".encode())
+    return KeyReference(write_pem("XGATE KEY", octets).encode())
 
 
 def _public(key: object) -> bytes:

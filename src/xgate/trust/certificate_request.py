@@ -6,8 +6,6 @@ The requested extensions are the reference's since 7.5, in its order (signer 8).
 
 from __future__ import annotations
 
-import base64
-import textwrap
 from typing import Literal
 
 from xgate.algorithms import Digest
@@ -22,6 +20,7 @@ from xgate.trust.der import (
     write_oid,
 )
 from xgate.trust.identifiers import write_signature
+from xgate.trust.pem import write_pem
 
 __all__ = ["request_pem", "write_request", "write_request_info"]
 
@@ -72,9 +71,7 @@ def write_request(info: bytes, kind: str, digest: Digest, signature: bytes) -> b
 
 def request_pem(der: bytes) -> bytes:
     """The same in PEM."""
-    body = "\n".join(textwrap.wrap(base64.b64encode(der).decode(), 64))
-    label = "CERTIFICATE REQUEST"
-    return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n".encode()
+    return write_pem("CERTIFICATE REQUEST", der).encode()
 
 
 def _extension(oid: str, value: bytes) -> bytes:
