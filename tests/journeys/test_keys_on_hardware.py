@@ -19,7 +19,7 @@ TOKEN = b"organisation".hex()
 
 
 @pytest.fixture
-def country(tmp_path: Path, softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -> Country:
+def country(tmp_path: Path, softhsm: SoftHsm) -> Country:
     """One whose consumer has a token, with a PIN and nothing else on it."""
     softhsm.make_token("organisation", PIN, "security officer")
     country = found_country(tmp_path, SystemClock().now(), kind="P-256")
@@ -27,10 +27,10 @@ def country(tmp_path: Path, softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch) -
     (place.folder / "devices.ini").write_text(
         f"[softhsm]\nlibrary = {softhsm.library}\ntoken_id_format = {{label}}\n"
     )
-    monkeypatch.setenv("TOKEN_PIN", PIN)
+    (place.folder / "token-pin").write_text(PIN)
     place.settings.write_text(
         place.settings.read_text().replace("[keys]", '[keys]\ndevices = "devices.ini"')
-        + f'\n[keys.pins.{TOKEN}]\npin-env = "TOKEN_PIN"\n'
+        + f'\n[keys.pins.{TOKEN}]\npin-file = "token-pin"\n'
     )
     return country
 
