@@ -5,6 +5,7 @@ The provider's information system is ``xgate.sandbox.desk``: it answers as the p
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from functools import partial
@@ -32,6 +33,7 @@ from xgate.sandbox.lines import Lines
 from xgate.sandbox.messages import multipart_related, soap_request
 from xgate.sandbox.pair import run_in_process, serve_surroundings
 from xgate.sandbox.peer import Peer
+from xgate.sandbox.ports import find_free_ports
 from xgate.testing.pki import Credential, make_ca
 from xgate.trust.verify import ContainerProof, verify_container
 from xgate.wire.faults import read_soap_fault
@@ -166,6 +168,21 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
         closing(Caller(running)) as caller,
     ):
         yield caller
+
+
+@pytest.fixture(scope="module")
+def unserved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Caller, int]]:
+    """A country whose services ``tell`` and ``echo`` are left to the tests, at this port."""
+    country = new_country(tmp_path_factory.mktemp("unserved"))
+    (port,) = find_free_ports(1, ["127.0.0.1"])
+    settings = country.provider.settings
+    url = re.compile(r'"http://[^"]*(/soap/tell|/rest/echo)"')
+    settings.write_text(url.sub(rf'"http://127.0.0.1:{port}\1"', settings.read_text()))
+    with (
+        run_in_background(country, SystemClock(), services=Desk().serve) as running,
+        closing(Caller(running)) as caller,
+    ):
+        yield caller, port
 
 
 @pytest.fixture(scope="module")

@@ -91,3 +91,131 @@ def for_server(owner: str, code: str) -> Change:
         f"<id:memberCode>{member_code}</id:memberCode>"
         f"<id:serverCode>{code}</id:serverCode></xrd:securityServer>"
     )
+
+
+def _message(situation: str, code: str, text: str, *changes: Change) -> Row:
+    def change(octets: bytes) -> bytes:
+        for one in changes:
+            octets = one(octets)
+        return octets
+
+    return Row(situation, code, text, change)
+
+
+def _twice(name: str, field: str) -> Row:
+    return _message(
+        f"{name} twice",
+        "duplicate_header_field",
+        rf"SOAP header contains duplicate field '\{{http://x-road\.eu/xsd/.+\}}{name}'",
+        added(field * 2),
+    )
+
+
+_REQUIRED = "Required field '{}' is missing"
+_BODY = "Malformed SOAP message: body must have exactly one child element"
+MESSAGES: list[Row] = [
+    _message("an empty body", "invalid_soap", ".+", lambda _: b""),
+    _message("no XML", "invalid_soap", ".+", lambda _: b"not xml"),
+    _message("XML that ends early", "invalid_soap", ".+", lambda octets: octets[:-30]),
+    _message("XML that goes on", "invalid_soap", ".+", lambda octets: octets + b"<more/>"),
+    _message("a DOCTYPE", "invalid_soap", ".+", swapped("?>", "?><!DOCTYPE e SYSTEM 'x'>")),
+    _message(
+        "octets of no charset",
+        "invalid_soap",
+        ".+",
+        lambda octets: octets.replace(b"id>", b"id>\xff"),
+    ),
+    _message(
+        "another root",
+        "invalid_soap",
+        "Malformed SOAP message: envelope missing",
+        swapped("/soap/envelope/", "/soap/other/"),
+    ),
+    _message(
+        "no header",
+        "missing_header",
+        "Malformed SOAP message: header missing",
+        without("e:Header"),
+    ),
+    _message("no body", "missing_body", "Malformed SOAP message: body missing", without("e:Body")),
+    _message("an empty Body", "invalid_body", _BODY, without("p:tell")),
+    _message(
+        "two elements in Body", "invalid_body", _BODY, swapped("<e:Body>", "<e:Body><second/>")
+    ),
+    _message(
+        "another operation than the service",
+        "inconsistent_headers",
+        "Malformed SOAP message: service code does not match in header and body",
+        swapped("p:tell", "p:other", 2),
+    ),
+    *(
+        _message(
+            f"no {name}", "missing_header_field", _REQUIRED.format(name), without(f"xrd:{name}")
+        )
+        for name in ("protocolVersion", "client", "id")
+    ),
+    _message(
+        "no service",
+        "missing_header_field",
+        "Message header must contain service id",
+        without("xrd:service"),
+    ),
+    _message(
+        "another version of the protocol",
+        "invalid_protocol_version",
+        r"Invalid protocol version \(supported: 4\.x, provided: 3\.1\)",
+        swapped(">4.0<", ">3.1<"),
+    ),
+    _message(
+        "an identifier of no kind",
+        "invalid_xml",
+        "Missing objectType attribute",
+        swapped(' id:objectType="SERVICE"', ""),
+    ),
+    _message(
+        "an identifier of an unknown kind",
+        "invalid_xml",
+        "Unknown objectType: OTHER",
+        swapped('"SERVICE"', '"OTHER"'),
+    ),
+    _message(
+        "an identifier of another kind",
+        "invalid_xml",
+        "Unexpected objectType: SERVER",
+        swapped('"SERVICE"', '"SERVER"'),
+    ),
+    *(
+        _message(
+            f"a blank {name}", "internal_error", f"'{name}' must not be blank", swapped(old, new)
+        )
+        for name, old, new in (
+            ("xRoadInstance", ">XG</id:xRoadInstance>", "></id:xRoadInstance>"),
+            ("memberClass", ">GOV<", "> <"),
+            ("memberCode", ">200<", ">\t<"),
+            ("subsystemCode", ">portal<", "> <"),
+            ("serviceCode", ">tell</id:serviceCode>", "> </id:serviceCode>"),
+        )
+    ),
+    _message(
+        "a blank serverCode",
+        "internal_error",
+        "'serverCode' must not be blank",
+        for_server("GOV/200", " "),
+    ),
+    _message(
+        "a query id twice",
+        "duplicate_header_field",
+        r"SOAP header contains duplicate field '\{http://x-road\.eu/xsd/xroad\.xsd\}id'",
+        swapped("</xrd:id>", "</xrd:id><xrd:id>two</xrd:id>"),
+    ),
+    _twice("issue", "<xrd:issue>1</xrd:issue>"),
+    _twice(
+        "representedParty",
+        '<r:representedParty xmlns:r="http://x-road.eu/xsd/representation.xsd">'
+        "<r:partyCode>1</r:partyCode></r:representedParty>",
+    ),
+]
+"""What can be wrong with a SOAP message, be it request or answer (soap-protocol 5).
+
+The codes are without their prefix.
+"""

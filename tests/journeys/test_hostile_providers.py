@@ -6,13 +6,17 @@ log; the answer is not.
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.journeys.rows import assert_told, good
 
 from xgate.net.errors import ClosedError
 from xgate.net.server import Exchange
+from xgate.net.tls import TlsStream
 from xgate.sandbox.peer import BOUNDARY, Piece, write_pieces
 from xgate.sandbox.script import Headers, stand_in
 from xgate.wire.attachments import SOAP_TYPE as XML
@@ -110,6 +114,39 @@ async def test_a_status_that_is_none_of_the_protocol(lonely: Caller, status: int
 
     assert reply.code == SIDE + "http_error"
     assert str(status) in reply.text
+
+
+async def test_an_answer_that_is_xml_and_no_fault(lonely: Caller) -> None:
+    async def act(exchange: Exchange) -> None:
+        while await exchange.receive():
+            pass
+        await exchange.respond(200, [("Content-Type", "text/xml")], good("no-fault"))
+
+    async with stand_in(lonely.country) as script:
+        script.act = act
+        soap = await ask(lonely, "SOAP", "no-fault")
+        rest = await ask(lonely, "REST", "no-fault")
+
+    text = "Expected fault message, but got regular SOAP message"
+    assert_told(soap, FAILED + "invalid_message", text)
+    assert_told(rest, FAILED + "invalid_message", text, 500)
+
+
+@pytest.mark.parametrize("protocol", ["REST", "SOAP"])
+async def test_mime_out_of_its_syntax(lonely: Caller, protocol: Protocol) -> None:
+    async def act(exchange: Exchange) -> None:
+        while await exchange.receive():
+            pass
+        head = write_response_head(protocol, boundary=BOUNDARY, original_content_type=XML)
+        body = f"--{BOUNDARY}\r\nX: {'y' * 2000}\r\n\r\nx".encode()
+        await exchange.respond(200, head, body)
+
+    async with stand_in(lonely.country) as script:
+        script.act = act
+        reply = await ask(lonely, protocol, "mime")
+
+    assert_told(reply, SIDE + "mime_parsing_failed", ".+", 500 if protocol == "REST" else 200)
+    assert_no_answer(lonely, "mime")
 
 
 # Faults
@@ -231,6 +268,26 @@ async def test_parts(
 
     assert reply.code == code
     assert after.code == ""
+
+
+@pytest.mark.parametrize("protocol", ["REST", "SOAP"])
+async def test_a_connection_that_is_torn_down(lonely: Caller, protocol: Protocol) -> None:
+    async def act(exchange: Exchange) -> None:
+        while await exchange.receive():
+            pass
+        at_once = struct.pack("ii", 1, 0)
+        stream = exchange._connection.stream
+        assert isinstance(stream, TlsStream)
+        stream._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+        stream._stream.socket.close()
+        raise ClosedError("torn down")
+
+    async with stand_in(lonely.country) as script:
+        script.act = act
+        reply = await ask(lonely, protocol, f"torn-{protocol}")
+
+    assert reply.code == SIDE + "network_error"
+    assert lonely.counts(f"torn-{protocol}") == [1, 0]
 
 
 @pytest.mark.parametrize("protocol", ["REST", "SOAP"])
