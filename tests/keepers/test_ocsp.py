@@ -123,6 +123,38 @@ async def test_what_is_missing_is_asked_for_again_soon_and_then_ever_more_seldom
     ]
 
 
+async def test_one_that_falls_due_while_another_is_slow_is_asked_about_next(
+    responder: Responder,
+    authority: Authority,
+    own: list[Certificate],
+    cache: OcspCache,
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+) -> None:
+    known = responder(lasts=timedelta(seconds=100))
+    asked = 0
+
+    async def answer(request: bytes) -> bytes:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise TimedOutError("no answer")
+        if asked == 3:  # the one that is missing, again: while it waits the other falls due
+            await trio.sleep(200)
+        return known(request)
+
+    world = Cell(world_of(make_conf(authority)))
+    services.answers = {"http://ocsp/": answer}
+    async with keeping(own, world, cache, services, watch):
+        rounds = await watch.wait(ROUND, 3)
+    assert [(one.time, one.fields["certificates"]) for one in rounds] == [
+        (0, 2),
+        (201, 1),
+        (201, 1),
+    ]
+
+
 @pytest.mark.parametrize(
     ("freshness", "lasts", "times"),
     [

@@ -63,7 +63,8 @@ async def keep_ocsp(
             plans[certificate] = _Plan(clock.monotonic() + pause, missed)
         now, rhythm = clock.monotonic(), _rhythm(conf)
         idle = now + conf.ocsp_fetch_interval.total_seconds()
-        with trio.move_on_after(min((plan.at for plan in plans.values()), default=idle) - now):
+        soonest = min((plan.at for plan in plans.values()), default=idle)
+        with trio.move_on_after(max(0.0, soonest - now)):  # some fall due while others are asked
             await _wait_for_change(ring, world, keys, rhythm)
         if _rhythm(world.value.globalconf) != rhythm:
             plans = {}
