@@ -13,6 +13,7 @@ from xgate.cli.words import WORDS, find_words
 SOURCE = Path(xgate.__file__).parent
 # Raised there, and never on the way to a verdict.
 ELSEWHERE = {
+    "invalid_dn_parameter",
     "cannot_create_signature",
     "cannot_create_signature.internal_error",
     "mlog.timestamp_non_granted_response",

@@ -86,8 +86,8 @@ def test_work_that_was_given_up_while_it_waited_is_not_begun(library: Library) -
     begun.wait()
     with pytest.raises(Fault):  # before the first has lasted too long
         library.call(lambda: ran.append("never"))
-    go.set()
     other.join()
+    go.set()
     assert well_again(library)
     assert ran == []
 

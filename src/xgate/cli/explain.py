@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from xgate.cli.logstore import read_settings
+from xgate.cli.management_words import MANAGEMENT_WORDS
 from xgate.cli.message_words import MESSAGE_WORDS, PREFIXES
 from xgate.cli.output import Unusable, path_text, print_json, print_line, print_rows
 from xgate.cli.words import Words, find_words
@@ -93,7 +94,8 @@ def explain_code(text: str) -> Explanation | None:
 
 
 def _words(code: str) -> Words | None:
-    return MESSAGE_WORDS.get(code.rpartition(".")[2]) or find_words(code)
+    last = code.rpartition(".")[2]
+    return MESSAGE_WORDS.get(last) or find_words(code) or MANAGEMENT_WORDS.get(last)
 
 
 def _lines(what: str, log: Path | None) -> Iterator[dict[str, Any]]:
