@@ -170,9 +170,7 @@ def _assemble(
         stamp_now=stamp_now,
         audit=Audit(),
         envelope=envelope,
-        opdata=OperationalBuffer(
-            0 if settings.opmonitor.use == "none" else settings.opmonitor.buffer
-        ),
+        opdata=OperationalBuffer(settings.opmonitor.taken),
         own_address=find_own_address(),
         load_serverconf=load_serverconf,
     )
