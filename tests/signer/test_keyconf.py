@@ -175,3 +175,12 @@ def test_what_is_no_registry_is_refused(tmp_path: Path) -> None:
         b"</device>", b"<key><keyId>AA</keyId></key></device>"
     )
     assert [(e.id, e.token, e.public_key) for e in read_registry(twice)] == [("AA", "1", b"\0\0\0")]
+
+
+def test_ids_on_hardware_are_written_as_tokens_tell_them() -> None:
+    key = b"<key><keyId>0af1</keyId></key>"
+    registry = (
+        b"<keyConf><device><deviceType>softToken</deviceType><id>0</id>%s</device>"
+        b"<device><deviceType>card</deviceType><id>77</id>%s</device></keyConf>" % (key, key)
+    )
+    assert [(e.token, e.id) for e in read_registry(registry)] == [("0", "0af1"), ("77", "0AF1")]

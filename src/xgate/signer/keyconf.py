@@ -85,7 +85,8 @@ def _read_entry(element: etree._Element, token: str) -> KeyEntry | None:
         raise Fault("key_not_found", f"'{key_id}' is not a key id")
     certificates = tuple(map(_read_cert, element.iterfind("cert")))
     return KeyEntry(
-        id=key_id,
+        # On hardware it is CKA_ID in hex, and older registries have that in small letters.
+        id=key_id if token == SOFTWARE else key_id.upper(),
         label=_text(element, "label") or _text(element, "friendlyName"),
         usage=_USAGES.get(element.get("usage")),
         certificates=certificates,
