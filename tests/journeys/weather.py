@@ -113,6 +113,18 @@ class InWeather(msgspec.Struct, frozen=True):
                 raise TimeoutError(f"no line {event!r} with {fields} in {_REAL_SECONDS:g} s")
         return trio.current_time() - began
 
+    async def pass_until_served(self, query: str, *, step: float) -> float:
+        """Let time pass until both protocols are served again; how many seconds it took."""
+        began, number = trio.current_time(), 0
+        last = time.monotonic() + _REAL_SECONDS
+        while any(reply.code for reply in await self.both(f"{query}-{number}")):
+            self.mock.jump(step)
+            await self.settle()
+            number += 1
+            if time.monotonic() > last:
+                raise TimeoutError(f"not served in {_REAL_SECONDS:g} s")
+        return trio.current_time() - began
+
     def jump_to(self, moment: datetime) -> None:
         """Let time pass until then."""
         self.mock.jump((moment - self.clock.now()).total_seconds())

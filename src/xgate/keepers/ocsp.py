@@ -57,11 +57,12 @@ async def keep_ocsp(
         answered = sum(until is not None for until in answers.values())
         if answers or not plans:
             report("OCSP responses refreshed", certificates=len(answers), answered=answered)
+        # The same moment and share for all of a round: they stay together.
+        now, share, rhythm = clock.monotonic(), spread(1.0), _rhythm(conf)
         for certificate, until in answers.items():
             missed = 0 if until else plans[certificate].missed + 1
-            pause = spread(_pause(conf, until, missed, client.retry, clock.now()))
-            plans[certificate] = _Plan(clock.monotonic() + pause, missed)
-        now, rhythm = clock.monotonic(), _rhythm(conf)
+            pause = _pause(conf, until, missed, client.retry, clock.now())
+            plans[certificate] = _Plan(now + pause * share, missed)
         idle = now + conf.ocsp_fetch_interval.total_seconds()
         soonest = min((plan.at for plan in plans.values()), default=idle)
         with trio.move_on_after(max(0.0, soonest - now)):  # some fall due while others are asked
