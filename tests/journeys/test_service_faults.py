@@ -7,16 +7,11 @@ socket that sends the octets it was told to, so nothing is too wrong to be said.
 from __future__ import annotations
 
 import re
-import socket
-import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-import trio
 from tests.journeys.rows import MESSAGES, SOAP_NS, Row, assert_told, good
+from tests.journeys.spoken import XML, http, saying
 
 if TYPE_CHECKING:
     from tests.journeys.conftest import Caller
@@ -24,64 +19,10 @@ if TYPE_CHECKING:
 Unserved = tuple["Caller", int]
 PSS = "server.serverproxy."
 FAILED = PSS + "service_failed."
-XML = "text/xml; charset=UTF-8"
-
-
-def http(body: bytes, kind: str | None = XML, status: str = "200 OK", *more: str) -> bytes:
-    """An answer as it should be, apart from what it says."""
-    types = [] if kind is None else [f"Content-Type: {kind}"]
-    lines = [f"HTTP/1.1 {status}", *types, *more, f"Content-Length: {len(body)}", "", ""]
-    return "\r\n".join(lines).encode("latin-1") + body
 
 
 def answer_to(octets: bytes) -> bytes:
     return re.sub(rb"(</?p:\w+)", rb"\1Response", octets)
-
-
-@asynccontextmanager
-async def saying(port: int, *answers: bytes, reset: bool = False) -> AsyncIterator[list[bytes]]:
-    """A service that reads each request to its end and sends what stands here; gives the requests.
-
-    :param reset: tear the connection down instead of closing it.
-    """
-    heard: list[bytes] = []
-    left = list(answers)
-
-    async def serve(stream: trio.SocketStream) -> None:
-        async with stream:
-            while left:
-                request = await _read_request(stream)
-                if not request:
-                    return
-                heard.append(request)
-                with suppress(trio.BrokenResourceError):  # who has heard enough hangs up
-                    await stream.send_all(left.pop(0))
-            if reset:
-                at_once = struct.pack("ii", 1, 0)
-                stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
-
-    async with trio.open_nursery() as nursery:
-        await nursery.start(partial(trio.serve_tcp, serve, port, host="127.0.0.1"))
-        yield heard
-        nursery.cancel_scope.cancel()
-
-
-async def _read_request(stream: trio.SocketStream) -> bytes:
-    octets = b""
-    while not _is_whole(octets):
-        data = await stream.receive_some()
-        if not data:
-            break
-        octets += data
-    return octets
-
-
-def _is_whole(octets: bytes) -> bool:
-    head, end, body = octets.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-    if b"chunked" in head.lower():
-        return body.endswith(b"0\r\n\r\n")
-    return bool(end) and len(body) >= int(length[1] if length else 0)
 
 
 # SOAP
