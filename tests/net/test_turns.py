@@ -29,6 +29,11 @@ def test_one_that_failed_is_asked_last_until_it_answers(turns: Turns) -> None:
     assert turns.order(["b", "a", "c"]) == ["b", "a", "c"]
 
 
+def test_who_rests_is_told_apart(turns: Turns) -> None:
+    turns.failed("a")
+    assert turns.split(["b", "a", "c"]) == (["b", "c"], ["a"])
+
+
 def test_when_all_have_failed_they_keep_their_order(turns: Turns) -> None:
     for name in ("a", "b"):
         turns.failed(name)

@@ -18,11 +18,11 @@ from xgate.net.context import TlsContext
 from xgate.net.dial import dial
 from xgate.net.errors import ClosedError, HttpError
 from xgate.net.http import HeaderList, HttpEnd, Pace, make_data, make_request, read_headers
-from xgate.net.stream import Octets, Stream
+from xgate.net.stream import Octets, SocketStream, Stream
 from xgate.net.strict import Framing, StrictFilter, check_response
 from xgate.net.tls import connect_tls
 
-__all__ = ["ClientConnection", "ResponseHead", "connect"]
+__all__ = ["ClientConnection", "ResponseHead", "connect", "connect_on"]
 
 _HEAD_LIMIT = 65536
 _INTERIM_LIMIT = 16  # responses of the 1xx kind before the real one
@@ -57,6 +57,18 @@ async def connect(
     """
     deadline = trio.current_time() + timeout
     plain = await dial(host, port, timeout=timeout)
+    return await connect_on(plain, host, port, tls=tls, timeout=deadline - trio.current_time())
+
+
+async def connect_on(
+    plain: SocketStream,
+    host: str,
+    port: int,
+    *,
+    tls: TlsContext | None = None,
+    timeout: float = 30.0,
+) -> ClientConnection:
+    """The same on a TCP connection that is there already; closes it if the handshake fails."""
     stream: Stream = plain
     if tls is not None:
         stream = await connect_tls(
@@ -64,7 +76,7 @@ async def connect(
             tls,
             server_name="" if _is_address(host) else host,
             session_key=f"{host}:{port}",
-            timeout=deadline - trio.current_time(),
+            timeout=timeout,
         )
     name = f"[{host}]" if ":" in host else host
     usual = port == (80 if tls is None else 443)

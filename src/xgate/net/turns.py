@@ -25,10 +25,18 @@ class Turns:
 
     def order(self, names: Iterable[str]) -> list[str]:
         """The names in the order to ask them now: as given, but for those that have failed."""
+        ready, resting = self.split(names)
+        return [*ready, *resting]
+
+    def split(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Whom to ask now, and whom only if none of these answers; each in the order given."""
         now = self._monotonic()
         longest = _FORGOTTEN * self._rest
         self._failed = {name: at for name, at in self._failed.items() if now - at < longest}
-        return sorted(names, key=lambda name: self._rests(name, now))
+        halves: tuple[list[str], list[str]] = ([], [])
+        for name in names:
+            halves[self._rests(name, now)].append(name)
+        return halves
 
     def failed(self, name: str) -> None:
         """This one has not done its part."""

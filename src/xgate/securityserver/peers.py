@@ -1,58 +1,39 @@
-"""Connections to other security servers: which one answers, who it is, and keeping it for later.
+"""Connections to other security servers: judged before they are used, and kept for later.
 
 The rule: a connection is handed out only after its server has been judged for the provider at hand:
-certificate chain, OCSP, and that the provider is registered there (pipeline 5 and 7). A candidate
-that fails is passed over for the next one, and asked last for a while; one that keeps us waiting
-may do so for seconds only while there are others. When none is left the last refusal is the answer.
-A message is never sent twice.
+certificate chain, OCSP, and that the provider is registered there (pipeline 5 and 7). Which server
+that is, ``choice`` finds out. A message is never sent twice.
 """
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
-
-import msgspec
-import trio
+from weakref import WeakKeyDictionary
 
 from xgate.errors import Fault, faults_under
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId
-from xgate.net.client import ClientConnection, connect
+from xgate.net.client import ClientConnection, connect_on
 from xgate.net.context import TlsContext
-from xgate.net.errors import ClosedError, NetError, TlsError
-from xgate.net.turns import Turns
+from xgate.net.pool import Pool, PoolLimits
+from xgate.net.stream import SocketStream
 from xgate.policy.route import Route
 from xgate.policy.world import World
+from xgate.securityserver.choice import Choice
 from xgate.securityserver.ocsp_fetch import fetch_ocsp
-from xgate.securityserver.settings import PeerSettings
+from xgate.securityserver.peer_settings import PeerSettings
 from xgate.signer.ocsp_cache import OcspCache
 from xgate.trust.certificate import Certificate
 from xgate.trust.path import verify_auth_chain
 
 __all__ = ["Peers"]
 
-_IDLE_PER_ROUTE = 64
-_IDLE_SECONDS = 25.0  # below the 30 s after which the reference closes an idle connection
-_PATIENCE = 5.0  # seconds for a server to connect and be judged while there are others
-_REST_SECONDS = 60.0  # how long a server that has failed is asked after the others
 _TRUST_SECONDS = 60.0  # how long a judgement of a peer is good: the reference's OCSP cache period
 
-
 _Key = tuple[ClientId, frozenset[str]]
-
-
-class _Idle(msgspec.Struct):
-    """:ivar judged: when its server was judged, by the configuration ``conf``."""
-
-    connection: ClientConnection
-    since: float
-    judged: float
-    conf: GlobalConf
 
 
 class Peers:
@@ -70,8 +51,15 @@ class Peers:
         self._ocsp = ocsp
         self._context = context
         self._monotonic = monotonic
-        self._turns = Turns(monotonic, _REST_SECONDS)
-        self._idle: dict[_Key, list[_Idle]] = {}
+        self._choice = Choice(settings, monotonic)
+        # When each was judged, and by which configuration.
+        self._judged: WeakKeyDictionary[ClientConnection, tuple[float, GlobalConf]] = (
+            WeakKeyDictionary()
+        )
+        limits = PoolLimits(
+            settings.idle_seconds, settings.idle_per_provider, settings.idle_connections
+        )
+        self._pool: Pool[_Key] = Pool(limits, monotonic)
 
     @asynccontextmanager
     async def open(
@@ -82,84 +70,45 @@ class Peers:
         :raises Fault: ``network_error``, ``ssl_authentication_failed``...
         """
         key = (route.provider, frozenset(route.addresses))
-        idle = await self._take_idle(key)
-        if idle is None or not self._still_judged(idle, world):
-            if idle is not None:
-                await idle.connection.aclose()
-            connection = await self._connect_any(route, world, now)
-            idle = _Idle(connection, 0.0, self._monotonic(), world.globalconf)
+        connection = await self._pool.take(key)
+        if connection is not None and not self._still_judged(connection, world):
+            await connection.aclose()
+            connection = None
+        if connection is None:
+            prove = partial(self._prove, self._context(world), route, world, now)
+            connection = await self._choice.connect(route.addresses, prove)
         try:
-            yield idle.connection
+            yield connection
         except BaseException:
-            await idle.connection.aclose()
+            await connection.aclose()
             raise
-        await self._give_back(key, idle)
+        if self._settings.keep_alive:
+            await self._pool.give_back(key, connection)
+        else:
+            await connection.aclose()
 
     async def aclose(self) -> None:
         """Close all idle connections."""
-        while self._idle:
-            _, waiting = self._idle.popitem()
-            for idle in waiting:
-                await idle.connection.aclose()
+        await self._pool.aclose()
 
-    def _still_judged(self, idle: _Idle, world: World) -> bool:
+    def _still_judged(self, connection: ClientConnection, world: World) -> bool:
         """Not by another configuration: the server may be registered there no more."""
-        recent = self._monotonic() - idle.judged <= _TRUST_SECONDS
-        return recent and idle.conf is world.globalconf
+        judged, conf = self._judged[connection]
+        return self._monotonic() - judged <= _TRUST_SECONDS and conf is world.globalconf
 
-    async def _take_idle(self, key: _Key) -> _Idle | None:
-        waiting = self._idle.get(key, [])
-        while waiting:
-            idle = waiting.pop()
-            if idle.connection.reusable and self._monotonic() - idle.since < _IDLE_SECONDS:
-                return idle
-            await idle.connection.aclose()
-        return None
-
-    async def _give_back(self, key: _Key, idle: _Idle) -> None:
-        waiting = self._idle.setdefault(key, [])
-        reusable = self._settings.keep_alive and idle.connection.reusable
-        if not reusable or len(waiting) >= _IDLE_PER_ROUTE:
-            await idle.connection.aclose()
-            return
-        idle.since = self._monotonic()
-        waiting.append(idle)
-
-    async def _connect_any(self, route: Route, world: World, now: datetime) -> ClientConnection:
-        refusal: Fault | None = None
-        context = self._context(world)
-        addresses = self._turns.order(random.sample(route.addresses, len(route.addresses)))
-        for number, address in enumerate(addresses, 1):
-            patience = _PATIENCE if number < len(addresses) else math.inf
-            try:
-                with trio.move_on_after(patience):
-                    connection = await self._connect(address, context, route, world, now)
-                    self._turns.answered(address)
-                    return connection
-            except (TlsError, ClosedError) as error:
-                refusal = Fault("ssl_authentication_failed", f"TLS handshake failed: {error}")
-            except NetError:
-                pass
-            except Fault as fault:
-                refusal = fault
-            self._turns.failed(address)
-        targets = ", ".join(
-            f"https://{address}:{self._settings.server_port}/" for address in route.addresses
-        )
-        raise refusal or Fault(
-            "network_error", f"Could not connect to any target host ([{targets}])"
-        )
-
-    async def _connect(
-        self, address: str, context: TlsContext, route: Route, world: World, now: datetime
+    async def _prove(
+        self,
+        context: TlsContext,
+        route: Route,
+        world: World,
+        now: datetime,
+        address: str,
+        stream: SocketStream,
+        timeout: float,
     ) -> ClientConnection:
         host = self._settings.hosts.get(address, address)
-        connection = await connect(
-            host,
-            self._settings.server_port,
-            tls=context,
-            timeout=self._settings.connect_timeout,
-        )
+        port = self._settings.server_port
+        connection = await connect_on(stream, host, port, tls=context, timeout=timeout)
         connection.target = address
         try:
             with faults_under("ssl_authentication_failed"):
@@ -167,6 +116,7 @@ class Peers:
         except BaseException:
             await connection.aclose()
             raise
+        self._judged[connection] = self._monotonic(), world.globalconf
         return connection
 
     async def _judge(

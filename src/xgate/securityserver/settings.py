@@ -22,6 +22,7 @@ from xgate.securityserver.health_settings import HealthSettings
 from xgate.securityserver.keys_settings import KeysSettings
 from xgate.securityserver.ocsp_settings import OcspSettings
 from xgate.securityserver.opmonitor_settings import OpmonitorSettings
+from xgate.securityserver.peer_settings import PeerSettings
 from xgate.securityserver.section import Section, SettingsError, read_table
 from xgate.securityserver.serverconf_settings import ServerconfSettings
 from xgate.securityserver.signer_settings import SignerSettings
@@ -59,22 +60,6 @@ class ListenSettings(Section, frozen=True):
     server_port: int | None = 5500
     ocsp_host: str = "0.0.0.0"  # noqa: S104  the reference's default bind
     ocsp_port: int | None = 5577
-
-
-class PeerSettings(Section, frozen=True):
-    """How other security servers are reached.
-
-    :param keep_alive: reuse connections where the peer allows it, and allow it to peers.
-    :param hosts: names and the addresses to use for them before the resolver is asked.
-    :param min_client_version: oldest X-Road version served; empty: any.
-    """
-
-    server_port: int = 5500
-    ocsp_port: int = 5577
-    connect_timeout: float = 30.0
-    keep_alive: bool = True
-    hosts: dict[str, str] = msgspec.field(default_factory=dict)
-    min_client_version: str = ""
 
 
 class TimestampSettings(Section, frozen=True):
