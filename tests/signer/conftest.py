@@ -47,6 +47,7 @@ class HeldToken:
         self.open = threading.Event()
         self.open.set()
         self.active = True
+        self.last_try = False
         self.calls = 0
 
     def keys(self) -> Sequence[TokenKey]:
@@ -60,7 +61,9 @@ class HeldToken:
     def state(self) -> TokenState:
         return TokenState("softToken-0", "softToken", "ok", available=True, active=self.active)
 
-    def login(self, pin: str) -> None:
+    def login(self, pin: str, *, force: bool = False) -> None:
+        if self.last_try and not force:
+            raise Fault("login_failed", "one wrong PIN more locks it")
         if pin != PIN:
             raise Fault("pin_incorrect", "The PIN is not correct")
         self.active = True

@@ -150,6 +150,14 @@ async def test_tokens_are_told_logged_out_of_and_logged_in_to(desk: Desk) -> Non
     assert len(public_ring(desk.ring.value).signing) == 1
 
 
+async def test_only_whoever_insists_logs_in_when_one_wrong_pin_more_would_lock(desk: Desk) -> None:
+    await desk.service.answer(Logout(1, "0"))
+    desk.token.last_try = True
+    careful = await desk.service.answer(Login(1, "0", "Secret1234"))
+    assert careful == Refused(1, "login_failed", "one wrong PIN more locks it")
+    assert await desk.service.answer(Login(1, "0", "Secret1234", force=True)) == Done(1)
+
+
 async def test_a_defect_is_told_in_the_log_and_ends_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

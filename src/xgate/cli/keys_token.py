@@ -54,7 +54,12 @@ def generate(
 
 
 def login(
-    token: str = SOFTWARE, /, *, which: WhichKeys | None = None, pin: PinFrom | None = None
+    token: str = SOFTWARE,
+    /,
+    *,
+    which: WhichKeys | None = None,
+    pin: PinFrom | None = None,
+    force: bool = False,
 ) -> int:
     """Log in to a token in the signer's process, so that its keys can be used.
 
@@ -62,10 +67,12 @@ def login(
     once: exit code 1.
 
     :param token: The token's id; 0 is the software token.
+    :param force: Also when one wrong PIN more would lock the token.
     """
     with open_place(which) as place:
         socket = _socket(signer_socket(place.keys, place.folder))
-        ask_signer(socket, Login(1, token, ask_pin(token, pin or PinFrom())))
+        given = ask_pin(token, pin or PinFrom())
+        ask_signer(socket, Login(1, token, given, force))
     print_line(f"token {token} is logged in")
     return 0
 

@@ -115,10 +115,7 @@ class Pkcs11Token:
             return [fault] * len(jobs)
 
     def login(self, pin: str, *, force: bool = False) -> None:
-        """See ``ManagedToken.login``.
-
-        :param force: also when the token says that a wrong PIN would lock it, or that it is locked.
-        """
+        """See ``ManagedToken.login``."""
         self._do(lambda: self._login(bytearray(pin.encode()), force=force), "login_failed")
 
     def logout(self) -> None:
@@ -311,7 +308,8 @@ class Pkcs11Token:
         flags = 0 if self._facts is None else self._facts.flags
         danger = _DANGER.get(token_status(flags, None))
         if danger is not None:
-            raise Fault("login_failed", f"Token '{self._name}' was not asked to log in: {danger}")
+            text = f"Token '{self._name}' was not asked to log in: {danger}"
+            raise Fault("login_failed", f"{text}; whoever is sure says xgate keys login --force")
 
     def _read_keys(self, session: Session) -> None:
         keys, private = {}, {}

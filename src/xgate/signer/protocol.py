@@ -113,11 +113,12 @@ class ListTokens(_Message, frozen=True, tag="list-tokens"):
 
 
 class Login(_Message, frozen=True, tag="login"):
-    """Log in to a token."""
+    """Log in to a token; ``force`` as ``ManagedToken.login``."""
 
     id: int
     token: str
     pin: str
+    force: bool = False
 
     def __repr__(self) -> str:
         return f"Login({self.id}, {self.token!r})"

@@ -73,7 +73,7 @@ class SealedToken:
             return TokenState(_NAME, _TYPE, status, missing or opened, opened)  # type: ignore[arg-type]  # both are statuses
         return TokenState(_NAME, _TYPE, "ok" if ready else "not-initialized", True, opened)
 
-    def login(self, pin: str) -> None:
+    def login(self, pin: str, *, force: bool = False) -> None:
         """See ``ManagedToken.login``; a wrong PIN leaves an open token open."""
         with self._lock:
             self._take(self._read().unlock(pin))

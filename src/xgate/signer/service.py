@@ -120,7 +120,7 @@ class SignerService:
                 return Counted(request.id, self._signer.batch_sizes())
             case Login():
                 token = _managed(self._token(request.token))
-                await self._in_thread(lambda: token.login(request.pin))
+                await self._in_thread(lambda: token.login(request.pin, force=request.force))
             case Logout():
                 await self._in_thread(_managed(self._token(request.token)).logout)
         await self._changed()

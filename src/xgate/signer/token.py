@@ -129,9 +129,10 @@ class ManagedToken(SigningToken, Protocol):
     def state(self) -> TokenState:
         """What the token is like now; never raises for a token that has vanished."""
 
-    def login(self, pin: str) -> None:
+    def login(self, pin: str, *, force: bool = False) -> None:
         """Log in; a token that is logged in stays so.
 
+        :param force: a person says so, also when the token warns that a wrong PIN would lock it.
         :raises Fault: ``pin_incorrect``, ``login_failed``, ``token_not_available``,
             ``token_not_initialized``.
         """
