@@ -49,6 +49,17 @@ class ClientId(_Id, frozen=True):
     member_code: str
     subsystem_code: str | None = None
 
+    def __post_init__(self) -> None:
+        # A country is some hundred thousand of these: the common case is one look at each part.
+        if (
+            self.instance.strip()
+            and self.member_class.strip()
+            and self.member_code.strip()
+            and (self.subsystem_code is None or self.subsystem_code.strip())
+        ):
+            return
+        super().__post_init__()
+
     @property
     def member(self) -> ClientId:
         """The member itself: this identifier without its subsystem."""

@@ -13,6 +13,7 @@ from xgate.errors import Fault
 from xgate.globalconf.anchor import Anchor, AnchorSource, read_anchor
 from xgate.globalconf.directory import PRIVATE_PARAMETERS, SHARED_PARAMETERS
 from xgate.globalconf.download import Location, download, find_locations
+from xgate.globalconf.elements import DOCUMENT_LIMIT
 from xgate.globalconf.file_source import published_tree
 from xgate.globalconf.generate import (
     Boundaries,
@@ -220,7 +221,7 @@ def test_a_server_that_gives_no_directory(
         (404, "global_conf_part_download_failure"),
         (0, "global_conf_part_download_failure"),
         (b"another file", "global_conf_part_downloaded_file_integrity_failure"),
-        (b" " * (32 * 1024 * 1024 + 1), "global_conf_part_download_failure"),
+        (b" " * (DOCUMENT_LIMIT + 1), "global_conf_part_download_failure"),
     ],
     ids=["absent", "refused", "other octets", "huge"],
 )

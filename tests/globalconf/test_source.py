@@ -32,7 +32,7 @@ def parts(
 
 
 def with_octets(part: StoredPart, octets: bytes) -> StoredPart:
-    return msgspec.structs.replace(part, octets=octets)
+    return msgspec.structs.replace(part, content=octets)
 
 
 def test_files_make_a_configuration(

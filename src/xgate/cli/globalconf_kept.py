@@ -119,7 +119,7 @@ def _instance(loaded: LoadedConf, name: str, now: datetime) -> _Instance:
         sum(ca.instance == name for ca in conf.all_cas()),
         len(conf.tsas(name)) if known else 0,
         tuple(
-            _Part(part.file_name, len(part.octets), part.version, part.expires)
+            _Part(part.file_name, part.size, part.version, part.expires)
             for part in loaded.parts
             if part.instance == name
         ),

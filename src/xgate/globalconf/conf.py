@@ -18,6 +18,7 @@ import msgspec
 
 from xgate.errors import Fault
 from xgate.globalconf.index import MemberInfo, SharedIndex
+from xgate.globalconf.mapped import MappedIndex, MappedParameters
 from xgate.globalconf.optional import Settings
 from xgate.globalconf.private import ManagementService, PrivateParameters
 from xgate.globalconf.responders import OcspOrder, named_responders, order_responders
@@ -80,18 +81,12 @@ class GlobalConf:
             if instance.shared is not None
         }
         indexes = self._index.values()
-        self._by_auth_hash = {
-            value: server
-            for name, index in self._index.items()
-            for value, server in index.by_auth_hash.items()
-            if len(value) == _hash_size(self.instances[name].version)
-        }
-        self._auth_hashes = frozenset(self._by_auth_hash)
+        self._by_hash = tuple(
+            (_hash_size(self.instances[name].version), index.by_auth_hash)
+            for name, index in reversed(self._index.items())
+        )
         self._hash_versions = _hash_versions(self.instances, own)
         self._cas = tuple(ca for index in reversed(indexes) for ca in index.cas)
-        self._known_addresses = frozenset(
-            address for index in indexes for address in index.notices if address.strip()
-        )
         self.warnings: Final = (*warnings, *(text for index in indexes for text in index.warnings))
 
     # validity
@@ -176,12 +171,17 @@ class GlobalConf:
 
     def is_client_of(self, client: ClientId, server: ServerId) -> bool:
         """Whether ``client`` is registered on ``server`` or owns it."""
-        found = self.find_server(server)
-        return found is not None and found.serves(client)
+        index = self._index.get(server.owner.instance)
+        return index is not None and index.serves(client, server)
 
     def known_addresses(self) -> frozenset[str]:
         """The addresses of all servers everywhere."""
-        return self._known_addresses
+        return frozenset(
+            address
+            for index in self._index.values()
+            for address in index.notices
+            if address.strip()
+        )
 
     def server_maintenance(self, server: ServerId) -> str | None:
         """The notice of a server in maintenance (may be empty); None if it is in service."""
@@ -208,7 +208,7 @@ class GlobalConf:
     def is_in_group(self, client: ClientId, group: GlobalGroupId) -> bool:
         """Whether exactly this identifier is a member of the group."""
         index = self._index.get(group.instance)
-        return index is not None and client in index.group_members.get(group, ())
+        return index is not None and index.is_in_group(client, group)
 
     # authentication certificates
 
@@ -237,7 +237,9 @@ class GlobalConf:
 
     def known_auth_hashes(self) -> frozenset[bytes]:
         """The hashes of all registered authentication certificates."""
-        return self._auth_hashes
+        return frozenset(
+            value for size, table in self._by_hash for value in table if len(value) == size
+        )
 
     # certification, OCSP and timestamping services
 
@@ -354,7 +356,7 @@ class GlobalConf:
             raise Fault("internal_error", "There are no private parameters")
         return self._own.private
 
-    def _known(self, instance: str) -> SharedIndex:
+    def _known(self, instance: str) -> SharedIndex | MappedIndex:
         index = self._index.get(instance)
         if index is None:
             raise Fault(
@@ -364,15 +366,21 @@ class GlobalConf:
 
     def _find_by_auth(self, der: bytes) -> SecurityServer | None:
         for version in self._hash_versions:
-            found = self._by_auth_hash.get(auth_certificate_hash(der, version))
-            if found is not None:
-                return found
+            value = auth_certificate_hash(der, version)
+            for size, table in self._by_hash:
+                found = table.get(value) if size == len(value) else None
+                if found is not None:
+                    return found
         return None
 
 
-def _index_of(name: str, shared: SharedParameters, previous: GlobalConf | None) -> SharedIndex:
+def _index_of(
+    name: str, shared: SharedParameters, previous: GlobalConf | None
+) -> SharedIndex | MappedIndex:
     old = None if previous is None else previous._index.get(name)  # noqa: SLF001 - of our own kind
-    return old if old is not None and old.shared is shared else SharedIndex(shared)
+    if old is not None and old.shared is shared:
+        return old
+    return MappedIndex(shared) if isinstance(shared, MappedParameters) else SharedIndex(shared)
 
 
 def auth_certificate_hash(der: bytes, version: int) -> bytes:

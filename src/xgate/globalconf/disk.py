@@ -181,7 +181,7 @@ def _expiry_of(text: str | None) -> datetime | None:
 
 def _write_part(folder: Path, part: StoredPart) -> None:
     path = folder / part.file_name
-    if _read_octets(path, DOCUMENT_LIMIT) != part.octets:
+    if part.content != _read_octets(path, DOCUMENT_LIMIT):
         _replace(path, part.octets)
     _replace(path.with_name(part.file_name + _METADATA), write_metadata(part))
 

@@ -193,14 +193,14 @@ def _fetch_part(
 ) -> StoredPart:
     kept = None if known is None else known.find_part(instance, part.file_name)
     if kept is not None and part.digest.of(kept.octets) == part.value:
-        octets = kept.octets
+        content = kept.content
     else:
-        octets = _fetch_octets(fetch, _join(directory_url, part.location))
+        content = octets = _fetch_octets(fetch, _join(directory_url, part.location))
         part.check_octets(octets)
     return StoredPart(
         instance,
         part.file_name,
-        octets,
+        content,
         part.identifier,
         part.location,
         part.content_file_name,

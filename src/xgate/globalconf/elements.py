@@ -26,8 +26,10 @@ __all__ = [
     "open_document",
 ]
 
-DOCUMENT_LIMIT = 32 * 1024 * 1024
-"""Octets of one configuration part: a country's shared parameters take a few million."""
+DOCUMENT_LIMIT = 128 * 1024 * 1024
+"""Octets of one configuration part: half a kilobyte for each of 200,000 members, and some room."""
+
+_NODES = 8_000_000  # a member with two subsystems, registered on a server, has some thirty
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _BOOLEAN = {"true": True, "1": True, "false": False, "0": False}
@@ -52,8 +54,12 @@ class Node:
         self.element = element
         children: dict[str, list[etree._Element]] = {}
         for child in element:
-            if isinstance(child.tag, str):
-                children.setdefault(child.tag, []).append(child)
+            tag = child.tag
+            if isinstance(tag, str):
+                if tag in children:
+                    children[tag].append(child)
+                else:
+                    children[tag] = [child]
         self._children = children
 
     def elements(self, name: str) -> list[etree._Element]:
@@ -141,7 +147,7 @@ def open_document(data: bytes, root: str) -> Node:
 
     :raises Fault: ``invalid_xml``, ``malformed_global_conf``.
     """
-    element = xml.parse(data, limit=DOCUMENT_LIMIT)
+    element = xml.parse(data, limit=DOCUMENT_LIMIT, nodes=_NODES)
     if element.tag != f"{{{XROAD_NS}}}{root}":
         raise _malformed(f"the root element is not '{root}'")
     return Node(element)

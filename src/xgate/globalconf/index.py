@@ -24,7 +24,7 @@ from xgate.ids import ClientId, GlobalGroupId, ServerId
 from xgate.trust.anchors import ApprovedCa
 from xgate.trust.certificate import Certificate, Name
 
-__all__ = ["MemberInfo", "SharedIndex"]
+__all__ = ["Authorities", "MemberInfo", "SharedIndex"]
 
 
 class MemberInfo(msgspec.Struct, frozen=True):
@@ -35,7 +35,41 @@ class MemberInfo(msgspec.Struct, frozen=True):
     subsystem_name: str | None = None
 
 
-class SharedIndex:
+class Authorities:
+    """The services of one instance that others trust: few, so always objects; read only.
+
+    :param warnings: what was noted before.
+    """
+
+    def __init__(self, shared: SharedParameters, warnings: Iterable[str]) -> None:
+        self.shared = shared
+        noted = list(warnings)
+        self._note_certificates(noted)
+        self.warnings = tuple(noted)
+
+    def _note_certificates(self, warnings: list[str]) -> None:
+        load = _Loader(self.shared.instance, warnings)
+        cas: list[ApprovedCa] = []
+        self.responders: dict[bytes, tuple[OcspInfo, ...]] = {}  # by DER of the CA's certificate
+        for service in self.shared.certification_services:
+            for info in (service.top, *service.intermediates):
+                ca = load.ca(service, info)
+                if ca is not None:
+                    cas.append(ca)
+                    known = self.responders.get(ca.certificate.der, ())
+                    self.responders[ca.certificate.der] = known + info.ocsp
+        self.cas = tuple(cas)
+        self.cas_by_subject: dict[Name, tuple[ApprovedCa, ...]] = {}
+        for ca in reversed(cas):
+            subject = ca.certificate.subject
+            self.cas_by_subject[subject] = (*self.cas_by_subject.get(subject, ()), ca)
+        self.tsa_certificates = load.all(
+            ("timestamping service " + tsa.name, tsa.certificate)
+            for tsa in self.shared.timestamping_services
+        )
+
+
+class SharedIndex(Authorities):
     """The look-up tables of one instance; read only."""
 
     def __init__(self, shared: SharedParameters) -> None:
@@ -60,8 +94,16 @@ class SharedIndex:
             GlobalGroupId(shared.instance, code): frozenset(group.members)
             for code, group in self.groups.items()
         }
-        self._note_certificates(warnings)
-        self.warnings = tuple(warnings)
+        super().__init__(shared, warnings)
+
+    def serves(self, client: ClientId, server: ServerId) -> bool:
+        """Whether ``client`` is registered on this server, or owns it."""
+        found = self.servers.get(server)
+        return found is not None and found.serves(client)
+
+    def is_in_group(self, client: ClientId, group: GlobalGroupId) -> bool:
+        """Whether exactly this identifier is a member of the group."""
+        return client in self.group_members.get(group, ())
 
     def _note_servers(self, warnings: list[str]) -> None:
         by_client: dict[ClientId, dict[ServerId, SecurityServer]] = {}
@@ -76,27 +118,6 @@ class SharedIndex:
                     warnings.append(f"{identifier} has an authentication certificate of {other.id}")
                 self.by_auth_hash[value] = server
         self.servers_of = {client: tuple(found.values()) for client, found in by_client.items()}
-
-    def _note_certificates(self, warnings: list[str]) -> None:
-        load = _Loader(self.shared.instance, warnings)
-        cas: list[ApprovedCa] = []
-        self.responders: dict[bytes, tuple[OcspInfo, ...]] = {}  # by DER of the CA's certificate
-        for service in self.shared.certification_services:
-            for info in (service.top, *service.intermediates):
-                ca = load.ca(service, info)
-                if ca is not None:
-                    cas.append(ca)
-                    known = self.responders.get(ca.certificate.der, ())
-                    self.responders[ca.certificate.der] = known + info.ocsp
-        self.cas = tuple(cas)
-        self.cas_by_subject: dict[Name, tuple[ApprovedCa, ...]] = {}
-        for ca in reversed(cas):
-            subject = ca.certificate.subject
-            self.cas_by_subject[subject] = (*self.cas_by_subject.get(subject, ()), ca)
-        self.tsa_certificates = load.all(
-            ("timestamping service " + tsa.name, tsa.certificate)
-            for tsa in self.shared.timestamping_services
-        )
 
 
 class _Loader:

@@ -8,6 +8,7 @@ octets, DER or PEM as the registry stored them: one that is broken spoils nothin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, cast
 
 import msgspec
@@ -158,9 +159,9 @@ class SharedParameters(msgspec.Struct, frozen=True):
     sources: tuple[Source, ...] = ()
     certification_services: tuple[CertificationService, ...] = ()
     timestamping_services: tuple[TimestampingService, ...] = ()
-    members: tuple[Member, ...] = ()
-    servers: tuple[SecurityServer, ...] = ()
-    groups: tuple[GlobalGroup, ...] = ()
+    members: Sequence[Member] = ()
+    servers: Sequence[SecurityServer] = ()
+    groups: Sequence[GlobalGroup] = ()
     member_classes: tuple[MemberClass, ...] = ()
     ocsp_freshness_seconds: int = 3600
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from xgate.errors import Fault
 from xgate.globalconf import optional
+from xgate.globalconf.apart import LARGE, read_apart
 from xgate.globalconf.conf import GlobalConf, Instance
 from xgate.globalconf.directory import OLDEST_VERSION
+from xgate.globalconf.mapped import MappedParameters
 from xgate.globalconf.private import PrivateParameters, read_private
 from xgate.globalconf.shared import SharedParameters, read_shared
+from xgate.globalconf.snapshot import Snapshot
 
 __all__ = [
     "PRIVATE_FILE",
@@ -51,18 +55,29 @@ class StoredPart(msgspec.Struct, frozen=True):
     """One file of a configuration.
 
     :param instance: whose part it is.
+    :param content: its octets, or the snapshot that was made from them if they are many.
     :param version: configuration version of the directory that listed it.
     :param expires: end of that directory's validity; None: unknown, so never.
     """
 
     instance: str
     file_name: str
-    octets: bytes
+    content: bytes | Snapshot
     identifier: str | None = None
     location: str | None = None
     content_file_name: str | None = None
     version: int = 2
     expires: datetime | None = None
+
+    @property
+    def octets(self) -> bytes:
+        """Its octets; those of a snapshot are unpacked at each call."""
+        return self.content if isinstance(self.content, bytes) else self.content.source()
+
+    @property
+    def size(self) -> int:
+        """How many octets it has."""
+        return len(self.content) if isinstance(self.content, bytes) else self.content.head.size
 
 
 class LoadedConf(msgspec.Struct, frozen=True):
@@ -101,12 +116,14 @@ def assemble(
     *,
     previous: LoadedConf | None = None,
     forgiving: bool = False,
+    snapshots: Path | None = None,
 ) -> LoadedConf:
     """Make a configuration from files.
 
     :param previous: an older value; what has not changed since is not read again.
     :param forgiving: for a file that cannot be read take the previous one with its old expiry, or
         none, and note it; otherwise such a file is a refusal.
+    :param snapshots: a folder for what large files were read into; None: memory.
     :raises Fault: ``malformed_global_conf``; ``global_conf_part_invalid_instance_identifier`` if a
         file speaks for another instance than its directory said.
     """
@@ -116,7 +133,7 @@ def assemble(
     taken: dict[_Key, StoredPart] = {}
     read: dict[_Key, _Parameters] = {}
     for part in parts:
-        usable = _read_part(part, previous, noted if forgiving else None)
+        usable = _read_part(part, previous, noted if forgiving else None, snapshots)
         if usable is not None:
             key = (part.instance, part.file_name)
             taken[key], read[key] = usable
@@ -162,15 +179,18 @@ def with_partners(
 
 
 def _read_part(
-    part: StoredPart, previous: LoadedConf | None, noted: list[str] | None
+    part: StoredPart,
+    previous: LoadedConf | None,
+    noted: list[str] | None,
+    snapshots: Path | None,
 ) -> tuple[StoredPart, _Parameters] | None:
     """A part with its parameters, or its predecessor with those; ``noted``: be forgiving."""
     before = None if previous is None else previous.find_part(part.instance, part.file_name)
     known = None if previous is None else _parameters_of(previous.conf, part)
-    if before is not None and before.octets == part.octets:
-        return part, known
+    if before is not None and before.content == part.content:
+        return msgspec.structs.replace(part, content=before.content), known
     try:
-        return part, _read_parameters(part)
+        return _read_parameters(part, snapshots)
     except Fault as fault:
         if noted is None:
             raise
@@ -184,17 +204,23 @@ def _parameters_of(conf: GlobalConf, part: StoredPart) -> _Parameters:
     return named.get(part.file_name)
 
 
-def _read_parameters(part: StoredPart) -> _Parameters:
+def _read_parameters(part: StoredPart, snapshots: Path | None) -> tuple[StoredPart, _Parameters]:
+    """A part and what it says; what was read apart takes the place of its octets."""
     read = _READERS.get(part.file_name)
     if read is None:
-        return None
-    parameters = read(part.octets)
+        return part, None
+    if part.file_name == SHARED_FILE and part.size >= LARGE:
+        parameters: SharedParameters | PrivateParameters = read_apart(part.octets, snapshots)
+    else:
+        parameters = read(part.octets)
     if parameters.instance != part.instance:
         raise Fault(
             "global_conf_part_invalid_instance_identifier",
             f"{part.file_name} of {part.instance} speaks for instance {parameters.instance}",
         )
-    return parameters
+    if isinstance(parameters, MappedParameters):
+        part = msgspec.structs.replace(part, content=parameters.snapshot)
+    return part, parameters
 
 
 def _build_instance(

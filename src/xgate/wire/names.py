@@ -172,6 +172,8 @@ def read_text(element: etree._Element) -> str:
 
     :raises Fault: ``invalid_xml`` when the element has child elements.
     """
+    if not len(element):  # nothing inside, comments neither: nearly always
+        return element.text or ""
     if any(True for _ in element.iterchildren(etree.Element)):
         raise Fault("invalid_xml", f"'{etree.QName(element).localname}' must hold only text")
     return "".join((element.text or "", *(child.tail or "" for child in element)))

@@ -35,7 +35,8 @@ LIMIT = 10 * 1024 * 1024
 DEPTH = 100
 """How deep elements may be nested unless the caller says otherwise; the root has depth 1."""
 NODES = 1_000_000
-"""How many tags, comments and attributes a document may have together."""
+"""How many tags, comments and attributes a document may have together, unless the caller says
+otherwise."""
 TOLD = 10_000
 """How many elements a scanner is told of; more are no message, for those inside are passed over."""
 NAMESPACE = 512
@@ -60,12 +61,14 @@ class Scanner(Protocol):
         """Character data; one text may come in several pieces."""
 
 
-def parse(data: bytes, *, limit: int = LIMIT, depth: int = DEPTH) -> etree._Element:
+def parse(
+    data: bytes, *, limit: int = LIMIT, depth: int = DEPTH, nodes: int = NODES
+) -> etree._Element:
     """The root element of an XML document; comments and processing instructions are kept.
 
     Encodings: UTF-8 (with or without BOM), US-ASCII, ISO-8859-x.
 
-    :param limit: the largest document taken, in octets.
+    :param limit: the largest document taken, in octets. :param nodes: see ``NODES``.
     :raises Fault: ``invalid_xml`` for anything that is too big, too deep, not well-formed, in
         another encoding, or has a DOCTYPE.
     """
@@ -74,7 +77,7 @@ def parse(data: bytes, *, limit: int = LIMIT, depth: int = DEPTH) -> etree._Elem
     encoding = _declared_encoding(data) or "UTF-8"
     if not _ASCII_COMPATIBLE.fullmatch(encoding):
         _refuse(f"the encoding {encoding} is not supported")
-    _check_nodes(data)
+    _check_nodes(data, most=nodes)
     _check_prolog(data)
     parser = etree.XMLParser(
         encoding=encoding, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
@@ -247,8 +250,8 @@ def _declared_encoding(data: bytes) -> str | None:
     return None if name is None else name.decode("ascii")
 
 
-def _check_nodes(data: bytes, code: str = "invalid_xml") -> None:
-    if data.count(b"<") + data.count(b"=") > NODES:
+def _check_nodes(data: bytes, code: str = "invalid_xml", most: int = NODES) -> None:
+    if data.count(b"<") + data.count(b"=") > most:
         _refuse("the document has too many nodes", code)
 
 

@@ -1,0 +1,189 @@
+"""Shared parameters as one block of octets that is mapped, not read: a country for nothing.
+
+The rule: a block is whole or refused. Its digest covers everything behind it, so what passes was
+written by ``snapshot_writer`` and is as it was then; another layout is another magic. Nothing in it
+becomes a Python object before somebody asks for it. Look-ups are by a directory of buckets, each in
+order: keys that were chosen to meet in one bucket cost a few steps more, not a walk. Numbers are in
+the machine's own order, for a block never leaves the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import sys
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from xgate.errors import Fault
+
+__all__ = ["HEAD", "MAGIC", "Head", "Records", "Section", "Snapshot", "Table", "key_of"]
+
+MAGIC: Final = b"xgate-1" + sys.byteorder[:1].encode()
+HEAD: Final = len(MAGIC) + 32 + 8  # magic, digest, where the head begins
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Section(msgspec.Struct, frozen=True, array_like=True):
+    """A place in the block: where it begins, how long it is, how many entries it has."""
+
+    start: int
+    size: int
+    count: int
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True):
+    """What is read of every block.
+
+    :param digest: SHA-256 of the file it was made from. :param size: octets of that file.
+    :param small: the shared parameters without members, servers and groups.
+    """
+
+    digest: bytes
+    size: int
+    small: bytes
+    warnings: tuple[str, ...]
+    members: int
+    sections: dict[str, Section]
+
+
+_HEADS = msgspec.msgpack.Decoder(Head)
+
+
+def key_of(*parts: str | bytes) -> bytes:
+    """The key of a table for these parts; different parts never have the same."""
+    return _encode(parts)
+
+
+class Snapshot:
+    """A block, mapped read-only; it is let go of when nobody refers to it.
+
+    :raises Fault: ``malformed_global_conf``: it is cut, changed, or of another layout.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """:param descriptor: a regular file or memory; it may be closed afterwards.
+
+        :raises OSError: it cannot be mapped.
+        """
+        try:
+            self.octets: Final = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+        except ValueError:  # an empty file
+            raise _damaged() from None
+        self.head: Final = self._check()
+
+    def _check(self) -> Head:
+        view = memoryview(self.octets)
+        try:
+            if view[: len(MAGIC)] != MAGIC or len(view) < HEAD:
+                raise _damaged()
+            body = len(MAGIC) + 32
+            if hashlib.sha256(view[body:]).digest() != view[len(MAGIC) : body]:
+                raise _damaged()
+            return _HEADS.decode(view[int.from_bytes(view[body:HEAD], sys.byteorder) :])
+        except msgspec.MsgspecError:
+            raise _damaged() from None
+        finally:
+            view.release()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is made from the same file, or is that file's octets."""
+        if isinstance(other, Snapshot):
+            return self.head.digest == other.head.digest
+        if isinstance(other, bytes) and len(other) == self.head.size:
+            return hashlib.sha256(other).digest() == self.head.digest
+        return False
+
+    def __hash__(self) -> int:
+        return hash(self.head.digest)
+
+    def records(self, name: str) -> Records:
+        """The list of this name."""
+        return Records(self.octets, self.head.sections[name])
+
+    def table(self, name: str) -> Table:
+        """The table of this name."""
+        return Table(self.octets, self.head.sections[name])
+
+    def source(self) -> bytes:
+        """The file that the block was made from; unpacked at each call."""
+        place = self.head.sections["source"]
+        return zlib.decompress(self.octets[place.start : place.start + place.size])
+
+
+class Records:
+    """Octets by number."""
+
+    def __init__(self, octets: mmap.mmap, place: Section) -> None:
+        self._octets = octets
+        self._count = place.count
+        self._base = place.start + 4 * (place.count + 1)
+        self._ends = _numbers(octets, place.start, place.count + 1)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> bytes:
+        """One of them. :raises IndexError: there is none of this number."""
+        if not 0 <= number < self._count:
+            raise IndexError(number)
+        return self._octets[self._base + self._ends[number] : self._base + self._ends[number + 1]]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (self[number] for number in range(self._count))
+
+
+class Table:
+    """Numbers by key."""
+
+    def __init__(self, octets: mmap.mmap, place: Section) -> None:
+        buckets = _bucket_count(place.count)
+        self._octets = octets
+        self._mask = buckets - 1
+        self._count = place.count
+        position = place.start
+        self._directory = _numbers(octets, position, buckets + 1)
+        position += 4 * (buckets + 1)
+        self._ends = _numbers(octets, position, place.count + 1)
+        position += 4 * (place.count + 1)
+        self._values = _numbers(octets, position, place.count)
+        self._base = position + 4 * place.count
+
+    def find(self, key: bytes) -> int | None:
+        """The number of this key."""
+        bucket = zlib.crc32(key) & self._mask
+        low, high = self._directory[bucket], self._directory[bucket + 1]
+        octets, ends, base = self._octets, self._ends, self._base
+        while low < high:
+            middle = (low + high) >> 1
+            found = octets[base + ends[middle] : base + ends[middle + 1]]
+            if found == key:
+                return self._values[middle]
+            if found < key:
+                low = middle + 1
+            else:
+                high = middle
+        return None
+
+    def keys(self) -> Iterator[bytes]:
+        """All keys, in no order of interest."""
+        for number in range(self._count):
+            yield self._octets[
+                self._base + self._ends[number] : self._base + self._ends[number + 1]
+            ]
+
+
+def _bucket_count(entries: int) -> int:
+    return 1 << max(0, entries - 1).bit_length()
+
+
+def _numbers(octets: mmap.mmap, start: int, count: int) -> memoryview[int]:
+    return memoryview(octets)[start : start + 4 * count].cast("I")
+
+
+def _damaged() -> Fault:
+    return Fault("malformed_global_conf", "a snapshot of the configuration is damaged or not ours")

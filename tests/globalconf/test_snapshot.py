@@ -1,0 +1,86 @@
+"""Blocks of octets: whole or refused, and every key found whatever the bucket."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import zlib
+from array import array
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xgate.errors import Fault
+from xgate.globalconf.shared import SharedParameters
+from xgate.globalconf.snapshot import MAGIC, Section, Snapshot, Table, key_of
+from xgate.globalconf.snapshot_writer import write_snapshot
+
+
+def mapped(block: bytes) -> Snapshot:
+    descriptor = os.memfd_create("test", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, block)
+        return Snapshot(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def test_a_block_gives_the_file_it_was_made_from(country: SharedParameters) -> None:
+    snapshot = mapped(write_snapshot(country, b"<conf/>" * 100))
+    assert snapshot.source() == b"<conf/>" * 100
+    assert snapshot.head.size == 700
+
+
+def test_blocks_are_equal_by_the_file_they_were_made_from(country: SharedParameters) -> None:
+    one, same = (mapped(write_snapshot(country, b"a file")) for _ in range(2))
+    other = mapped(write_snapshot(country, b"a fine"))
+    assert one == same == b"a file"
+    assert hash(one) == hash(same)
+    assert one != other
+    assert b"a fine" != one != b"another"
+
+
+@pytest.mark.parametrize("size", [0, 1, 47, 48, -1])
+def test_a_cut_block_is_refused(country: SharedParameters, size: int) -> None:
+    with pytest.raises(Fault, match="damaged or not ours"):
+        mapped(write_snapshot(country, b"a file")[:size])
+
+
+def test_another_layout_is_refused(country: SharedParameters) -> None:
+    block = write_snapshot(country, b"a file")
+    with pytest.raises(Fault, match="damaged or not ours"):
+        mapped(b"xgate-0" + MAGIC[-1:] + block[len(MAGIC) :])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_one_changed_octet_is_refused(country: SharedParameters, data: st.DataObject) -> None:
+    block = bytearray(write_snapshot(country, b"a file"))
+    at = data.draw(st.integers(0, len(block) - 1))
+    block[at] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(Fault, match="damaged or not ours"):
+        mapped(bytes(block))
+
+
+def test_keys_that_meet_in_one_bucket_are_all_found() -> None:
+    keys = [b"%d" % n for n in range(20_000) if zlib.crc32(b"%d" % n) & 63 == 7][:60]
+    keys.sort()
+    directory = array("I", [0] * 8 + [60] * 57)
+    ends = array("I", [0])
+    for key in keys:
+        ends.append(ends[-1] + len(key))
+    numbers = array("I", range(60))
+    octets = b"".join((directory.tobytes(), ends.tobytes(), numbers.tobytes(), *keys))
+    place = mmap.mmap(-1, len(octets))
+    place.write(octets)
+    table = Table(place, Section(0, len(octets), 60))
+    assert [table.find(key) for key in keys] == list(range(60))
+    assert list(table.keys()) == keys
+    missing = [b"%d" % n for n in range(20_000, 60_000) if zlib.crc32(b"%d" % n) & 63 == 7]
+    assert {table.find(key) for key in (b"", *missing)} == {None}
+
+
+@given(st.lists(st.lists(st.text(max_size=3), max_size=4), max_size=9))
+def test_different_parts_have_different_keys(found: list[list[str]]) -> None:
+    assert len({key_of(*parts) for parts in found}) == len({tuple(parts) for parts in found})
