@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from xgate.globalconf.shared import SharedParameters
 
 
 def no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
 
 
 def the_only(folder: Path) -> Path:
@@ -79,7 +80,7 @@ def test_a_process_that_dies_or_hangs_is_a_refusal(
     hanging = tmp_path / "hangs"
     hanging.write_text("#!/bin/sh\nexec sleep 600\n")
     hanging.chmod(0o700)
-    monkeypatch.setattr(apart.sys, "executable", str(hanging))
+    monkeypatch.setattr(sys, "executable", str(hanging))
     monkeypatch.setattr(apart, "_PATIENCE", 0.2)
     with pytest.raises(Fault, match=r"were not read in 0\.2 s"):
         read_apart(b"<conf/>", tmp_path)

@@ -17,8 +17,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from xgate.errors import Fault
-from xgate.globalconf.index import MemberInfo, SharedIndex
-from xgate.globalconf.mapped import MappedIndex, MappedParameters
+from xgate.globalconf.index import MemberInfo
+from xgate.globalconf.mapped import Index, index_of
 from xgate.globalconf.optional import Settings
 from xgate.globalconf.private import ManagementService, PrivateParameters
 from xgate.globalconf.responders import OcspOrder, named_responders, order_responders
@@ -176,12 +176,8 @@ class GlobalConf:
 
     def known_addresses(self) -> frozenset[str]:
         """The addresses of all servers everywhere."""
-        return frozenset(
-            address
-            for index in self._index.values()
-            for address in index.notices
-            if address.strip()
-        )
+        notices = (text for index in self._index.values() for text in index.notices)
+        return frozenset(address for address in notices if address.strip())
 
     def server_maintenance(self, server: ServerId) -> str | None:
         """The notice of a server in maintenance (may be empty); None if it is in service."""
@@ -356,7 +352,7 @@ class GlobalConf:
             raise Fault("internal_error", "There are no private parameters")
         return self._own.private
 
-    def _known(self, instance: str) -> SharedIndex | MappedIndex:
+    def _known(self, instance: str) -> Index:
         index = self._index.get(instance)
         if index is None:
             raise Fault(
@@ -374,13 +370,9 @@ class GlobalConf:
         return None
 
 
-def _index_of(
-    name: str, shared: SharedParameters, previous: GlobalConf | None
-) -> SharedIndex | MappedIndex:
+def _index_of(name: str, shared: SharedParameters, previous: GlobalConf | None) -> Index:
     old = None if previous is None else previous._index.get(name)  # noqa: SLF001 - of our own kind
-    if old is not None and old.shared is shared:
-        return old
-    return MappedIndex(shared) if isinstance(shared, MappedParameters) else SharedIndex(shared)
+    return old if old is not None and old.shared is shared else index_of(shared)
 
 
 def auth_certificate_hash(der: bytes, version: int) -> bytes:

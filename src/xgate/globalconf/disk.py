@@ -46,23 +46,30 @@ _READ = (
 class DiskSource:
     """A ``ConfSource`` over a directory that somebody else keeps fresh."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, snapshots: Path | None = None) -> None:
+        """:param snapshots: a folder for what large files are read into; None: memory."""
         self._root = root
+        self._snapshots = snapshots
         self._known: LoadedConf | None = None
 
     def fetch(self, now: datetime) -> LoadedConf:
         """Read what is on disk; see ``read_disk``."""
-        self._known = read_disk(self._root, now, previous=self._known)
+        self._known = read_disk(self._root, now, previous=self._known, snapshots=self._snapshots)
         return self._known
 
 
 def read_disk(
-    root: Path, now: datetime | None, *, previous: LoadedConf | None = None
+    root: Path,
+    now: datetime | None,
+    *,
+    previous: LoadedConf | None = None,
+    snapshots: Path | None = None,
 ) -> LoadedConf:
     """Read the configuration under ``root`` without foreign instances that have expired.
 
     :param now: None: with those as well.
     :param previous: what was read before; its files stand in for those that cannot be read now.
+    :param snapshots: a folder for what large files are read into; None: memory.
     :raises Fault: ``malformed_global_conf`` if there is no own instance identifier, or no instance.
     """
     own = _read_identifier(root)
@@ -75,7 +82,7 @@ def read_disk(
         for part in _read_folder(folder)
         if part.instance == own or now is None or part.expires is None or now < part.expires
     ]
-    return assemble(own, parts, previous=previous, forgiving=True)
+    return assemble(own, parts, previous=previous, forgiving=True, snapshots=snapshots)
 
 
 def holds_configuration(root: Path) -> bool:

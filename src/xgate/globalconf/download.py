@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -94,6 +95,7 @@ def download(
     weak: bool = False,
     older: bool = False,
     partner: bool = False,
+    snapshots: Path | None = None,
 ) -> tuple[LoadedConf, Location]:
     """The first whole configuration, and the location that gave it.
 
@@ -101,6 +103,7 @@ def download(
     :param partner: the anchor is a federation partner's: take its shared parameters only.
     :param older: take one that expires before the known one, as after a restored backup or a
         shorter validity; otherwise that is refused until the known one has expired.
+    :param snapshots: a folder for what large files are read into; None: memory.
     :raises Fault: the most telling reason, that is the first that is not a failed connection.
     """
     refusals: list[Fault] = []
@@ -111,7 +114,12 @@ def download(
             if not older:
                 _check_not_older(directory, anchor.instance, known)
             wanted = _parts_of(directory, anchor.instance, partner=partner)
-            return _fetch_parts(anchor, fetch, directory, wanted, location, known), location
+            parts = [
+                _fetch_part(fetch, location.url, anchor.instance, directory, part, known)
+                for part in wanted
+            ]
+            loaded = assemble(anchor.instance, parts, previous=known, snapshots=snapshots)
+            return loaded, location  # noqa: TRY300  the next location is for what fails here
         except Fault as fault:
             refusals.append(fault)
     telling = [fault for fault in refusals if fault.code != CONNECTION_FAILURE]
@@ -129,20 +137,6 @@ def _check_not_older(directory: Directory, instance: str, known: LoadedConf | No
             f"The configuration expires on {directory.expires.isoformat()}, before the one in use"
             f" ({in_use.isoformat()})",
         )
-
-
-def _fetch_parts(
-    anchor: Anchor,
-    fetch: Fetch,
-    directory: Directory,
-    wanted: Sequence[DirectoryPart],
-    location: Location,
-    known: LoadedConf | None,
-) -> LoadedConf:
-    parts = [
-        _fetch_part(fetch, location.url, anchor.instance, directory, part, known) for part in wanted
-    ]
-    return assemble(anchor.instance, parts, previous=known)
 
 
 def fetch_directory(fetch: Fetch, url: str) -> bytes:

@@ -37,8 +37,11 @@ class TreeSource(HttpSource):
         *,
         known: LoadedConf | None = None,
         allowed: Iterable[str] = (),
+        snapshots: Path | None = None,
     ) -> None:
-        super().__init__(anchor, published_tree(root), known=known, allowed=allowed)
+        super().__init__(
+            anchor, published_tree(root), known=known, allowed=allowed, snapshots=snapshots
+        )
 
 
 def published_tree(root: Path) -> Fetch:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from xgate.errors import Fault
 from xgate.globalconf.anchor import Anchor
@@ -38,6 +39,7 @@ class HttpSource:
     :param older: take a configuration that expires before the last one; see ``download``.
     :param allowed: which partners are asked as well; see ``federation.allows``.
     :param partner_fetch: makes what fetches all that is one partner's, within a time that it knows.
+    :param snapshots: a folder for what large files are read into; None: memory.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class HttpSource:
         older: bool = False,
         allowed: Iterable[str] = (),
         partner_fetch: Callable[[], Fetch] | None = None,
+        snapshots: Path | None = None,
     ) -> None:
         self._anchor = anchor
         self._get = fetch
@@ -60,6 +63,7 @@ class HttpSource:
         self._older = older
         self._allowed = tuple(allowed)
         self._partner_fetch = partner_fetch or (lambda: fetch)
+        self._snapshots = snapshots
         self._each: dict[str, LoadedConf] = {}  # what each instance's own download gave
         self._answered: dict[str, Location] = {}
         self._failures: dict[str, Fault] = {}  # of partners; who waits longest stands first
@@ -119,6 +123,7 @@ class HttpSource:
             weak=self._weak,
             older=self._older,
             partner=partner,
+            snapshots=self._snapshots,
         )
         self._each[anchor.instance] = loaded
         return loaded

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar, overload
 
 import msgspec
 
-from xgate.globalconf.index import Authorities, MemberInfo
+from xgate.globalconf.index import Authorities, MemberInfo, SharedIndex
 from xgate.globalconf.shared import (
     GlobalGroup,
     Member,
@@ -23,7 +23,7 @@ from xgate.globalconf.shared import (
 from xgate.globalconf.snapshot import Records, Snapshot, key_of
 from xgate.ids import ClientId, GlobalGroupId, ServerId
 
-__all__ = ["MappedIndex", "MappedParameters", "map_parameters"]
+__all__ = ["Index", "MappedIndex", "MappedParameters", "index_of", "map_parameters"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -155,6 +155,15 @@ class MappedIndex(Authorities):
         for key in self._server_numbers.keys():
             *owner, code = _texts(key)
             yield ServerId(ClientId(*owner), code)
+
+
+Index = SharedIndex | MappedIndex
+"""The look-up tables of one instance, in objects or mapped."""
+
+
+def index_of(shared: SharedParameters) -> Index:
+    """The tables for these shared parameters."""
+    return MappedIndex(shared) if isinstance(shared, MappedParameters) else SharedIndex(shared)
 
 
 class _Answers(Mapping[K, V]):

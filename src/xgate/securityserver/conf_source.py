@@ -12,6 +12,7 @@ import math
 import random
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -21,6 +22,7 @@ import trio
 
 from xgate.errors import Fault
 from xgate.globalconf.anchor import Anchor, read_anchor
+from xgate.globalconf.apart import forget_snapshots
 from xgate.globalconf.choose import SHIPPED, find_source, known_sources
 from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.disk import DiskSource, read_disk, write_disk
@@ -28,6 +30,7 @@ from xgate.globalconf.download import Fetch
 from xgate.globalconf.elements import DOCUMENT_LIMIT
 from xgate.globalconf.file_source import TreeSource
 from xgate.globalconf.http_source import HttpSource
+from xgate.globalconf.snapshot import Snapshot
 from xgate.globalconf.source import ConfSource, LoadedConf
 from xgate.net.errors import NetError
 from xgate.net.fetch import Response, Verify, fetch
@@ -39,6 +42,7 @@ __all__ = ["Loader", "at_mapped_host", "begin_soon", "fetch_from", "open_loader"
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 6
+_SNAPSHOTS = "globalconf.snapshots"  # beside the settings
 _START_SECONDS = 10.0
 _PARTNER_SECONDS = 60.0
 """For all places of one partner: our own configuration must not grow old over it."""
@@ -53,15 +57,18 @@ class Loader:
         now: Callable[[], datetime],
         keep: Path | None = None,
         kept: LoadedConf | None = None,
+        snapshots: Path | None = None,
     ) -> None:
         """:param keep: a folder in which what was loaded is kept; None for sources on disk.
 
         :param kept: what was kept there by an earlier run.
+        :param snapshots: the folder of the source's snapshots; those not in use are removed.
         """
         self._source = source
         self._now = now
         self._keep = keep
         self._kept = kept
+        self._snapshots = snapshots
         self._busy = threading.Lock()
         self._fetched: LoadedConf | None = None
         self._trouble = ""
@@ -119,6 +126,7 @@ class Loader:
             if fetched is not self._fetched or trouble != self._trouble:
                 self._fetched, self._trouble = fetched, trouble
                 self._loaded = _noting(fetched, trouble) if trouble else fetched
+                self._tidy(fetched)
             return self.loaded.conf
 
     def _write(self, fetched: LoadedConf) -> str:
@@ -131,6 +139,13 @@ class Loader:
             return f"the configuration cannot be kept in {self._keep}: {error.strerror or error}"
         self._kept = fetched
         return ""
+
+    def _tidy(self, fetched: LoadedConf) -> None:
+        if self._snapshots is None:
+            return
+        used = [part.content for part in fetched.parts if isinstance(part.content, Snapshot)]
+        with suppress(OSError):  # it only takes room, until the next time
+            forget_snapshots(self._snapshots, used)
 
 
 async def begin_soon(loader: Loader) -> GlobalConf:
@@ -158,14 +173,17 @@ def open_loader(
     :raises Fault: another package's source cannot be opened.
     """
     directory = folder / settings.directory
+    snapshots = folder / _SNAPSHOTS
     if settings.use == "disk":
-        return Loader(DiskSource(directory), now)
+        return Loader(DiskSource(directory, snapshots), now, snapshots=snapshots)
     if settings.use not in SHIPPED:
         return Loader(_open_other(settings, folder), now, directory, _known(directory))
     anchor = _read_anchor(folder / settings.anchor)
     if settings.use == "published":
-        return Loader(TreeSource(anchor, directory, allowed=settings.allowed_federations), now)
-    kept = _known(directory, anchor.instance)
+        allowed = settings.allowed_federations
+        tree = TreeSource(anchor, directory, allowed=allowed, snapshots=snapshots)
+        return Loader(tree, now, snapshots=snapshots)
+    kept = _known(directory, anchor.instance, snapshots)
     source = HttpSource(
         anchor,
         fetch_from(settings, hosts),
@@ -174,8 +192,9 @@ def open_loader(
         spread=lambda places: tuple(random.sample(places, len(places))),
         older=settings.accept_older,
         allowed=settings.allowed_federations,
+        snapshots=snapshots,
     )
-    return Loader(source, now, directory, kept)
+    return Loader(source, now, directory, kept, snapshots)
 
 
 def fetch_from(
@@ -239,9 +258,11 @@ def _open_other(settings: GlobalconfSettings, folder: Path) -> ConfSource:
     return open_source(settings.options, folder)
 
 
-def _known(directory: Path, instance: str | None = None) -> LoadedConf | None:
+def _known(
+    directory: Path, instance: str | None = None, snapshots: Path | None = None
+) -> LoadedConf | None:
     try:
-        kept = read_disk(directory, None)
+        kept = read_disk(directory, None, snapshots=snapshots)
     except (Fault, OSError):
         return None  # nothing was kept yet, or nothing usable: the source decides
     return kept if instance in (None, kept.conf.own) else None
