@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.journeys.fault_table import assert_in_table
 
 from xgate.clock import SystemClock
 from xgate.sandbox.peer import Peer, Piece, attached
@@ -76,6 +77,7 @@ async def test_signed_answers_that_do_not_belong_to_the_request(
         reply = await ask(lonely, protocol, "misfit")
 
     assert reply.code == code
+    assert_in_table(code, reply.text)
     assert_no_answer(lonely, "misfit")
 
 
@@ -152,8 +154,17 @@ async def test_a_server_where_the_provider_does_not_live(lonely: Caller) -> None
 DAY = timedelta(days=1)
 
 
-@pytest.mark.parametrize("what", ["stale", "revoked", "unknown", "no DER", "of another"])
-async def test_ocsp_responses_that_prove_nothing(lonely: Caller, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "leaf"),
+    [
+        ("stale", "incorrect_validation_info"),
+        ("revoked", "cert_validation"),
+        ("unknown", "cert_validation"),
+        ("no DER", "incorrect_validation_info"),
+        ("of another", "cert_validation"),
+    ],
+)
+async def test_ocsp_responses_that_prove_nothing(lonely: Caller, what: str, leaf: str) -> None:
     country = lonely.country
     peer = Peer(country, country.provider, SystemClock(), auth=issue_auth(country.ca, "provider"))
     now = datetime.now(UTC)
@@ -167,7 +178,8 @@ async def test_ocsp_responses_that_prove_nothing(lonely: Caller, what: str) -> N
     async with stand_in(lonely.country, auth=peer.auth, ocsp=response):
         reply = await ask(lonely, "REST", f"ocsp-{what}")
 
-    assert reply.code.startswith(DENIED)
+    assert reply.code == f"{DENIED}.invalid_cert_path.{leaf}"
+    assert_in_table(reply.code, reply.text)
     assert lonely.counts(f"ocsp-{what}") == [0, 0]
 
 

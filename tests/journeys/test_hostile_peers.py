@@ -6,12 +6,15 @@ record, and the next good message is served.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.journeys.fault_table import assert_in_table
+from tests.journeys.rows import MESSAGES, Row, good
 
 from xgate.ids import ClientId
 from xgate.sandbox.country import CONSUMER, PROVIDER
@@ -73,6 +76,7 @@ async def test_heads(peer: Peer, name: str, value: str | None, code: str) -> Non
 
     assert fault is not None
     assert fault.code == code, fault.text
+    assert_in_table(fault.code, fault.text)
 
 
 async def test_only_post_is_served(peer: Peer) -> None:
@@ -175,6 +179,7 @@ async def test_parts_of_soap(peer: Peer, change: Callable[[Draft], None], code: 
 
     assert fault is not None
     assert fault.code == code, fault.text
+    assert_in_table(fault.code, fault.text)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +205,7 @@ async def test_parts_of_rest(peer: Peer, change: Callable[[Draft], None], code: 
 
     assert fault is not None
     assert fault.code == code, fault.text
+    assert_in_table(fault.code, fault.text)
 
 
 async def test_a_request_that_stops_in_the_middle(caller: Caller, peer: Peer) -> None:
@@ -281,6 +287,16 @@ async def test_signed_messages_that_may_not_pass(peer: Peer, octets: bytes, code
 
     assert fault is not None
     assert fault.code == code, fault.text
+    assert_in_table(fault.code, fault.text)
+
+
+@pytest.mark.parametrize("row", MESSAGES, ids=str)
+async def test_what_is_wrong_with_a_message(peer: Peer, row: Row) -> None:
+    fault = await soap_draft(peer, row.change(good("hostile"))).send()
+
+    assert fault is not None
+    assert fault.code == FAILED + row.code
+    assert re.fullmatch(row.text, fault.text, re.DOTALL), fault.text
 
 
 async def test_a_message_for_this_very_server_passes(caller: Caller, peer: Peer) -> None:
@@ -341,6 +357,7 @@ async def test_signed_rest_heads_that_may_not_pass(peer: Peer, octets: bytes, co
 
     assert fault is not None
     assert fault.code == code, fault.text
+    assert_in_table(fault.code, fault.text)
 
 
 # Again, and from elsewhere

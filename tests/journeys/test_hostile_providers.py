@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.journeys.fault_table import assert_in_table
 from tests.journeys.rows import assert_told, good
 
 from xgate.net.errors import ClosedError
@@ -92,12 +93,13 @@ async def test_heads(
         reply = await ask(lonely, protocol, "head")
 
     assert reply.code == code
+    assert_in_table(code, reply.text)
     assert_no_answer(lonely, "head")
 
 
 async def hang_up(exchange: Exchange) -> None:
     """Close the connection under an exchange."""
-    await exchange._connection.stream.aclose(linger=1.0)
+    await exchange._connection.stream.aclose(linger=10.0)
     raise ClosedError("hung up")
 
 
@@ -113,6 +115,7 @@ async def test_a_status_that_is_none_of_the_protocol(lonely: Caller, status: int
         reply = await ask(lonely, "SOAP", f"status-{status}")
 
     assert reply.code == SIDE + "http_error"
+    assert_in_table(reply.code, reply.text)
     assert str(status) in reply.text
 
 
@@ -267,6 +270,7 @@ async def test_parts(
         after = await ask(lonely, protocol, "parts-after")
 
     assert reply.code == code
+    assert_in_table(code, reply.text)
     assert after.code == ""
 
 

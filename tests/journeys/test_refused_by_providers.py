@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.journeys.fault_table import assert_in_table
 
 if TYPE_CHECKING:
     from tests.journeys.conftest import Caller
@@ -38,6 +39,7 @@ async def test_what_a_rest_request_meets_at_the_provider(
     reply = await caller.rest("GET", path, [("X-Road-Id", query)], service=service)
 
     assert (reply.status, reply.code) == (500, f"server.serverproxy.{code}")
+    assert_in_table(reply.code, reply.text)
     called = code in ("network_error", "unknown_host", "io_error")
     assert caller.counts(query) == [1, 1 if called else 0]
 
@@ -101,6 +103,7 @@ async def test_what_a_soap_request_meets_at_the_provider(
     reply = await caller.soap(code, query, version=version)
 
     assert (reply.status, reply.code) == (200, f"server.serverproxy.{refusal}")
+    assert_in_table(reply.code, reply.text)
     assert caller.counts(query) == [1, 1 if refusal.startswith("service_failed") else 0]
 
 

@@ -181,6 +181,8 @@ async def test_a_signer_that_stays_away_is_named_in_the_refusal(
         reply = await all_.call()
         assert "signer.token_not_available" in reply.text
         assert "The signer is not there" in reply.text
+        soap = await all_.caller.soap("tell", "away-1")
+        assert soap.code == "server.clientproxy.cannot_create_signature.internal_error", soap.text
         assert "signer.sock" not in reply.text
         all_.signers["consumer"] = await start_signer(all_.places[0])
         await all_.wait_served()
