@@ -59,3 +59,11 @@ def test_a_file_that_is_not_there(patient: Patient) -> None:
     check, observed, _ = patient.examine("--only", "tls").link
     assert check == "tls"
     assert observed.endswith("is.crt: No such file or directory")
+
+
+def test_clients_that_nobody_verifies_are_a_warning(patient: Patient) -> None:
+    patient.add("\n[tls]\nverify-clients = false\n")
+    ran = patient.examine("--only", "tls")
+    assert ran.code == 0
+    assert [f["state"] for f in ran.of("tls")] == ["warning", "skipped"]
+    assert ran.of("tls")[0]["fix"].startswith("Set it to true")

@@ -149,7 +149,7 @@ def test_a_signer_into_whose_token_nobody_has_logged_in(patient: Patient) -> Non
     assert ran.link[1].startswith("there is no usable key for signing")
     closed = [f for f in ran.of("keys") if f["state"] == "warning"]
     assert [(f["about"], f["fix"]) for f in closed] == [
-        ("token 0 (softToken-0)", "Run: xgate keys login")
+        ("token 0 (softToken-0)", f"Run: xgate keys login 0 --config {patient.settings}")
     ]
 
 

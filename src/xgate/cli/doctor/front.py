@@ -27,6 +27,18 @@ __all__ = ["check_tls"]
 
 async def check_tls(case: Case) -> Findings:
     """The certificate and key of ``[tls]`` can be used, and for some time."""
+    if not case.settings.tls.verify_clients:
+        return [
+            warning(
+                "[tls] verify-clients = false: whoever reaches the client ports is any client",
+                fix="Set it to true, unless something in front of this server knows them.",
+            ),
+            *await _look(case),
+        ]
+    return await _look(case)
+
+
+async def _look(case: Case) -> Findings:
     settings, now = case.settings.tls, case.clock.now()
     if not settings.certificate:
         return [skipped("none is named in [tls]: the server makes one when it starts")]
@@ -43,7 +55,7 @@ async def check_tls(case: Case) -> Findings:
         return [broken(f"[tls] certificate: {fault.text}", fix=fix)]
     about = serial_text(certificate)
     until = time_text(certificate.not_after)
-    renew = "Put a new certificate there, and restart the server."
+    renew = "Put a new certificate there (xgate tls makes and requests them)."
     if now > certificate.not_after:
         return [warning(f"it expired on {until}", about=about, fix=renew)]
     left = certificate.not_after - now

@@ -65,10 +65,12 @@ async def _ask_signer(case: Case, path: Path) -> Findings:
     case.ring = await _watch_ring(path)
     used = {key.token.id for key in case.ring.signing}
     states = [judge_token(token.id, token.state, needed=token.id in used) for token in tokens]
-    login = "xgate keys login"
+    which = f"--config {path_text(case.config)}"
     closed = [
         warning(
-            "nobody has logged in to it", about=_name(token.id, token.state), fix=f"Run: {login}"
+            "nobody has logged in to it",
+            about=_name(token.id, token.state),
+            fix=f"Run: xgate keys login {token.id} {which}",
         )
         for token in tokens
         if token.state.available
@@ -170,8 +172,8 @@ def judge_token(token_id: str, state: TokenState, *, needed: bool = True) -> Fin
         f"its state is {state.status}, so no PIN is tried here: it could be locked by that",
         about=about,
         expected="ok",
-        fix="Make sure of the PIN; then run: xgate keys login. If it is locked, unlock it with "
-        "its own tools.",
+        fix="Make sure of the PIN that the settings name; then start what uses it, or run: xgate "
+        f"keys login {token_id}. If it is locked, unlock it with its own tools.",
     )
 
 
