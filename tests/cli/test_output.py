@@ -31,10 +31,15 @@ class Terminal(io.StringIO):
 
 def test_lines_rows_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
     print_line("one")
-    print_rows([("what", "value"), ("", "more")])
+    print_rows([("what", "value"), ("", "more"), ("businessCategory", "COM")])
     print_error("wrong")
     out, err = capsys.readouterr()
-    assert out.splitlines() == ["one", "  what         value", "               more"]
+    assert out.splitlines() == [
+        "one",
+        "  what         value",
+        "               more",
+        "  businessCategory COM",
+    ]
     assert err == "xgate: wrong\n"
 
 

@@ -44,7 +44,8 @@ def print_line(text: str = "") -> None:
 def print_rows(rows: Iterable[tuple[str, str]]) -> None:
     """Lines that say more about the line before them: what, and its value."""
     for what, value in rows:
-        print_line(f"  {what:<{_COLUMN}}{value}")
+        told = f"{what} " if what else ""
+        print_line(f"  {told:<{_COLUMN}}{value}")
 
 
 def print_error(text: str) -> None:
