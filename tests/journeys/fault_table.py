@@ -426,8 +426,19 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     ),
     (PSS + "network_error", ".+", "test_service_faults::test_a_connection_that_is_torn_down"),
     (PSS + "io_error", ".+", "test_service_faults::test_what_is_no_answer_in_rest"),
-    (PSS + TLS, ".+", "test_connections::test_an_https_service_is_known_by_its_certificate"),
-    (PSF + TLS, ".+", "test_connections::test_an_https_service_is_known_by_its_certificate"),
+    (
+        PSS + TLS,
+        "IS certificate is not trusted",
+        "test_https_services::test_the_listed_certificate_is_called_and_no_other",
+    ),
+    *(
+        (
+            side + TLS,
+            rf"Client '{_ID}' has no IS certificates",
+            "test_https_services::test_without_listed_certificates_none_is_called",
+        )
+        for side in (PSS, PSF)
+    ),
     (PSF + "network_error", ".+", "test_service_faults::test_a_connection_that_is_torn_down"),
     (PSF + "io_error", ".+", _ANSWER),
     (PSF + "http_error", r"Server responded with error \d+: .*", _ANSWER),

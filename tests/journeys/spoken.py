@@ -1,4 +1,4 @@
-"""A service that is a bare socket and says whatever octets it was told to."""
+"""Services at a port of the test: a bare socket that says what it was told to, and one with TLS."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import trio
+
+from xgate.clock import SystemClock
+from xgate.net.context import TlsIdentity, information_system_context
+from xgate.net.listen import listen_on, serve_listeners
+from xgate.net.server import Handler, ServerLimits, serve_connection
+from xgate.net.stream import SocketStream
+from xgate.net.tls import accept_tls
+from xgate.testing.pki import Credential
 
 XML = "text/xml; charset=UTF-8"
 
@@ -65,3 +73,23 @@ def _is_whole(octets: bytes) -> bool:
     if b"chunked" in head.lower():
         return body.endswith(b"0\r\n\r\n")
     return bool(end) and len(body) >= int(length[1] if length else 0)
+
+
+@asynccontextmanager
+async def https_desk(
+    port: int, shown: Credential, serve: Handler
+) -> AsyncIterator[list[tuple[bytes, ...]]]:
+    """The desk again, over TLS; gives the certificate chains that callers showed."""
+    context = information_system_context(TlsIdentity(shown.key, (shown.certificate.der,)))
+    chains: list[tuple[bytes, ...]] = []
+
+    async def handle(stream: SocketStream) -> None:
+        tls = await accept_tls(stream, context)
+        chains.append(tls.peer_chain)
+        await serve_connection(tls, serve, ServerLimits(), SystemClock())
+
+    async with trio.open_nursery() as nursery:
+        listeners = await listen_on("127.0.0.1", port)
+        await nursery.start(partial(serve_listeners, listeners, handle))
+        yield chains
+        nursery.cancel_scope.cancel()

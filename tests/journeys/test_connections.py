@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 import trio
+from tests.journeys.spoken import https_desk
 
 from xgate.clock import SystemClock
 from xgate.globalconf.generate import register_server
 from xgate.ids import ClientId
 from xgate.net.client import connect
-from xgate.net.context import TlsIdentity, information_system_context, service_context
+from xgate.net.context import service_context
 from xgate.net.errors import ConnectError, NetError
-from xgate.net.listen import listen_on, serve_listeners
-from xgate.net.server import Exchange, ServerLimits, serve_connection
-from xgate.net.stream import SocketStream
-from xgate.net.tls import accept_tls
 from xgate.sandbox.country import PROVIDER, Country
 from xgate.sandbox.ports import find_free_ports
 from xgate.sandbox.publication import describe_country, publish_country
@@ -93,26 +90,6 @@ async def test_the_mode_holds_for_soap_too(caller: Caller) -> None:
 # The service's side
 
 
-@asynccontextmanager
-async def https_desk(
-    port: int, shown: Credential, serve: Callable[[Exchange], AsyncIterator[None]]
-) -> AsyncIterator[list[tuple[bytes, ...]]]:
-    """The desk again, over TLS; gives the certificate chains that callers showed."""
-    context = information_system_context(TlsIdentity(shown.key, (shown.certificate.der,)))
-    chains: list[tuple[bytes, ...]] = []
-
-    async def handle(stream: SocketStream) -> None:
-        tls = await accept_tls(stream, context)
-        chains.append(tls.peer_chain)
-        await serve_connection(tls, serve, ServerLimits(), SystemClock())  # type: ignore[arg-type]
-
-    async with trio.open_nursery() as nursery:
-        listeners = await listen_on("127.0.0.1", port)
-        await nursery.start(partial(serve_listeners, listeners, handle))
-        yield chains
-        nursery.cancel_scope.cancel()
-
-
 def https_settings(port: int, more: str = "") -> dict[str, str]:
     """The service ``nameless`` is served over HTTPS; the provider lists a certificate for it."""
     provider = f'id = "{PROVIDER.short}"\n'
@@ -129,9 +106,9 @@ async def test_an_https_service_is_known_by_its_certificate(
     async with start(changes=https_settings(port)) as started:
         caller, ports = started.caller, started.running.country.ports
         ask = partial(caller.rest, "POST", "/echo", body=b"hello", service="nameless")
-        async with https_desk(port, trusted, started.desk.serve) as chains:  # type: ignore[arg-type]
+        async with https_desk(port, trusted, started.desk.serve) as chains:
             right = await ask()
-        async with https_desk(port, stranger, started.desk.serve):  # type: ignore[arg-type]
+        async with https_desk(port, stranger, started.desk.serve):
             wrong = await ask()
         away = await ask()
         own = await connect(
@@ -177,7 +154,7 @@ async def test_a_service_that_speaks_no_http(start: Starter, answer: bytes) -> N
 async def test_an_https_service_may_go_unverified(start: Starter, stranger: Credential) -> None:
     (port,) = find_free_ports(1, ["127.0.0.1"])
     async with start(changes=https_settings(port, "verify-tls = false\n")) as started:
-        async with https_desk(port, stranger, started.desk.serve):  # type: ignore[arg-type]
+        async with https_desk(port, stranger, started.desk.serve):
             reply = await started.caller.rest("GET", "/echo", service="nameless")
 
         assert reply.status == 200

@@ -30,7 +30,7 @@ from xgate.wire.transport import write_response_head
 pytestmark = pytest.mark.reference
 
 Unserved = tuple[Caller, int]
-SERVICES = ("getState", "test", "testQuery")
+SERVICES = (("getState", ""), ("test", ""), ("testQuery", ""), ("xroadGetRandom", "v1"))
 XML = "text/xml; charset=UTF-8"
 
 
@@ -44,8 +44,8 @@ def unserved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unserved]:
     place = text.index("\n[[client.service]]")
     more = "".join(
         f'\n[[client.service]]\ncode = "{code}"\ntype = "SOAP"\nurl = "http://127.0.0.1:{port}/"\n'
-        f'allow = ["{CONSUMER.short}"]\n'
-        for code in SERVICES
+        f'allow = ["{CONSUMER.short}"]\n' + (f'version = "{version}"\n' if version else "")
+        for code, version in SERVICES
     )
     settings.write_text(text[:place] + more + text[place:])
     with (
@@ -249,7 +249,52 @@ async def test_all_requests_are_read_to_their_end(
         "messages/soap/valid/fault.query": "client.code",
         "messages/soap/valid/faulty-fault.answer": "client.soap:server",
     }
-    assert len(codes) == 76
+    # With those of the proxies, and of REST, no message of the reference is left out.
+    others = ("messages/soap/invalid/", "messages/proxy/", "messages/rest/")
+    assert {file for file in items if not file.startswith(others)} == set(codes)
+
+
+async def test_the_bodies_of_the_rest_tests_pass(unserved: Unserved, golden: Path) -> None:
+    caller, _ = unserved
+    folder = golden / "messages/rest"
+    kinds = [("Content-Type", "application/json")]
+    for file in ("rest-test-1.json", "provider-mock-1.json", "request-body.bin"):
+        octets = (folder / file).read_bytes()
+        reply = await caller.rest("POST", "/echo", kinds, octets)
+        assert (reply.status, reply.body) == (200, octets)
+
+
+_PARTY = re.compile(
+    rb"<(?P<p>\w+):(?P<name>client|service)\b[^>]*>.*?</(?P=p):(?P=name)>", re.DOTALL
+)
+_PART = re.compile(rb"(<\w+:(?:xRoadInstance|memberClass|memberCode|subsystemCode)>)[^<]*(</)")
+
+
+def moved(octets: bytes) -> bytes:
+    """The same message from the consumer to the provider, whoever they were."""
+
+    def move(match: re.Match[bytes]) -> bytes:
+        parts = iter((CONSUMER if match["name"] == b"client" else PROVIDER).parts)
+        return _PART.sub(lambda part: part[1] + next(parts).encode() + part[2], match[0])
+
+    return _PARTY.sub(move, octets)
+
+
+async def test_queries_of_the_monitoring_tests_reach_the_provider(
+    unserved: Unserved, golden: Path
+) -> None:
+    caller, port = unserved
+    folder = golden / "messages/opmon/systemtest"
+    methods = await caller.post(moved((folder / "list_methods.query").read_bytes()))
+    unknown = await caller.post(moved((folder / "unknown_service.query").read_bytes()))
+    faulty = moved((folder / "soap_fault.query").read_bytes())
+    told = (golden / "messages/soap/valid/faulty-fault.answer").read_bytes()
+    async with saying(port, http(told, XML, "500 Internal Server Error")):
+        fault = await caller.post(faulty)
+
+    assert methods.code == ""
+    assert unknown.code == "server.serverproxy.unknown_service"
+    assert (fault.code, fault.body) == ("soap:Server", told)
 
 
 async def test_a_message_without_a_signature_as_an_answer(golden: Path, lonely: Caller) -> None:

@@ -51,7 +51,7 @@ def test_a_key_that_belongs_to_another(patient: Patient) -> None:
     check, observed, fix = patient.examine("--only", "tls").link
     assert check == "tls"
     assert observed.startswith("[tls] cannot be used: ")
-    assert fix == "Correct certificate and key in [tls]: PEM files that belong together."
+    assert fix == "Name PEM files that belong together in [tls]; xgate tls generate makes such."
 
 
 def test_a_file_that_is_not_there(patient: Patient) -> None:

@@ -42,7 +42,7 @@ async def _look(case: Case) -> Findings:
     settings, now = case.settings.tls, case.clock.now()
     if not settings.certificate:
         return [skipped("none is named in [tls]: the server makes one when it starts")]
-    fix = "Correct certificate and key in [tls]: PEM files that belong together."
+    fix = "Name PEM files that belong together in [tls]; xgate tls generate makes such."
     try:
         identity = await trio.to_thread.run_sync(load_internal_identity, settings, case.folder, now)
         information_system_context(identity)
