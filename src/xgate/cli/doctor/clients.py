@@ -39,7 +39,7 @@ def _read(case: Case) -> Finding:
         case.serverconf = open_configuration(case.settings, case.folder)()
     clients = case.serverconf.clients.values()
     if not clients:
-        return warning("there are no clients, so this server serves nobody", fix=_mend(case))
+        return warning("there are no clients, so this server serves nobody", fix=_begin(case))
     services = sum(len(client.services) for client in clients)
     return ok(f"{len(clients)} clients, {services} services")
 
@@ -61,6 +61,13 @@ def _is_empty(case: Case) -> bool:
             return db.execute(_PROBE).fetchone() == (None,)
     except psycopg.Error as error:
         raise Fault("database_error", " ".join(str(error).split())) from None
+
+
+def _begin(case: Case) -> str:
+    config = path_text(case.config)
+    if case.settings.serverconf.use == "settings":
+        return f"Put [[client]] tables into {config}."
+    return f"Put [[client]] tables into a file, and run: xgate apply FILE --config {config}"
 
 
 def _mend(case: Case) -> str:
