@@ -10,7 +10,7 @@ import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from xgate.batch import BatchClosedError, Batcher
 
@@ -214,3 +214,27 @@ def test_every_item_gets_its_own_result_in_batches_no_larger_than_the_cap(
 def test_a_batch_of_none_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Batcher(double, cap=0, in_thread=False)
+
+
+async def test_the_delay_is_that_of_the_oldest_item_which_still_waits(
+    mock_clock: MockClock,
+) -> None:
+    gate = Gate()
+    batcher = Batcher(gate.work, cap=1, in_thread=True)
+    assert batcher.delay == 0
+    async with trio.open_nursery() as nursery:
+        await nursery.start(batcher.run)
+        nursery.start_soon(batcher.submit, 0)
+        await gate.wait_begun()
+        mock_clock.jump(3)
+        nursery.start_soon(batcher.submit, 1)
+        await wait_all_tasks_blocked()
+        mock_clock.jump(2)
+        assert batcher.delay == 5
+        gate.go.release()
+        await gate.wait_begun()
+        assert batcher.delay == 2
+        gate.go.release()
+        await wait_all_tasks_blocked()
+        batcher.close()
+    assert batcher.delay == 0

@@ -26,10 +26,11 @@ class BatchClosedError(Exception):
 class _Slot(Generic[T]):
     """One item and the task that waits for its result; ``task`` is None once nobody waits."""
 
-    __slots__ = ("item", "task")
+    __slots__ = ("item", "since", "task")
 
     def __init__(self, item: T, task: trio.lowlevel.Task) -> None:
         self.item = item
+        self.since = trio.current_time()
         self.task: trio.lowlevel.Task | None = task
 
 
@@ -55,6 +56,7 @@ class Batcher(Generic[T, R]):
         self._queue: deque[_Slot[T]] = deque()
         self._arrived = trio.Event()
         self._closed = False
+        self._oldest: float | None = None  # of the call that runs
         self.sizes: Counter[int] = Counter()
         """How many calls there were of each batch size."""
 
@@ -79,6 +81,14 @@ class Batcher(Generic[T, R]):
 
         result: R = await trio.lowlevel.wait_task_rescheduled(abandon)
         return result
+
+    @property
+    def delay(self) -> float:
+        """Seconds since when the oldest item waits for its result; 0 without one."""
+        oldest = self._oldest
+        if oldest is None:
+            oldest = next((slot.since for slot in self._queue if slot.task is not None), None)
+        return 0.0 if oldest is None else trio.current_time() - oldest
 
     def close(self) -> None:
         """Refuse new items; ``run`` returns when the queued ones are done."""
@@ -124,6 +134,7 @@ class Batcher(Generic[T, R]):
 
     async def _call(self, batch: list[_Slot[T]]) -> None:
         self.sizes[len(batch)] += 1
+        self._oldest = batch[0].since
         items = [slot.item for slot in batch]
         try:
             if self._in_thread:
@@ -138,6 +149,8 @@ class Batcher(Generic[T, R]):
             for slot in batch:
                 _settle(slot, outcome.Error(BatchClosedError("shut down during this work")))
             raise
+        finally:
+            self._oldest = None
         for slot, result in zip(batch, results, strict=True):
             if isinstance(result, Exception):
                 _settle(slot, outcome.Error(result))

@@ -16,7 +16,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from xgate.net.dial import dial
 from xgate.net.drain import Drain
 from xgate.net.errors import ClosedError, ConnectError
-from xgate.net.listen import AcceptLimits, listen_on, serve_listeners
+from xgate.net.listen import AcceptLimits, listen_on, serve_listeners, source_of
 from xgate.net.stream import SocketStream
 
 
@@ -95,6 +95,13 @@ async def test_a_port_in_use_is_an_error_with_its_cause_unless_it_is_shared() ->
         listener.close()
 
 
+def come_from(address: str, port: int) -> SocketStream:
+    other = socket.socket()
+    other.bind((address, 0))
+    other.connect(("127.0.0.1", port))
+    return SocketStream(other)
+
+
 async def test_beyond_the_total_connections_wait_for_their_turn() -> None:
     listeners = await listen_on("127.0.0.1", 0)
     limits = AcceptLimits(total=2)
@@ -104,7 +111,8 @@ async def test_beyond_the_total_connections_wait_for_their_turn() -> None:
             await serve_listeners(listeners, echo, limits=limits, task_status=task_status)
 
         await nursery.start(serve)
-        first, second, third = [await dial("127.0.0.1", port_of(listeners)) for _ in range(3)]
+        port = port_of(listeners)
+        first, second, third = [come_from(f"127.0.0.{last}", port) for last in (2, 3, 4)]
         for stream in (first, second, third):
             await stream.send_all(b"x")
         assert await first.receive() == b"x"
@@ -118,6 +126,46 @@ async def test_beyond_the_total_connections_wait_for_their_turn() -> None:
     third.close()
 
 
+async def test_no_address_takes_more_than_it_leaves_free() -> None:
+    listeners = await listen_on("127.0.0.1", 0)
+    limits = AcceptLimits(total=8)
+    async with trio.open_nursery() as nursery:
+
+        async def serve(task_status: trio.TaskStatus[None]) -> None:
+            await serve_listeners(listeners, echo, limits=limits, task_status=task_status)
+
+        await nursery.start(serve)
+        port = port_of(listeners)
+        kept = []
+        for last, most in ((2, 4), (3, 2), (4, 1)):
+            for number in range(most + 1):
+                stream = come_from(f"127.0.0.{last}", port)
+                kept.append(stream)
+                if number == most:
+                    assert await ends(stream)
+                    continue
+                await stream.send_all(b"x")
+                assert await stream.receive() == b"x"
+        nursery.cancel_scope.cancel()
+    for stream in kept:
+        stream.close()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:0:0:1", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+    ],
+)
+def test_one_machine_has_one_ipv4_address_or_one_ipv6_network(
+    one: str, other: str, same: bool
+) -> None:
+    assert (source_of(one) == source_of(other)) is same
+
+
 async def test_one_address_cannot_take_more_than_its_share() -> None:
     listeners = await listen_on("127.0.0.1", 0)
     limits = AcceptLimits(total=10, per_address=2)
@@ -129,10 +177,7 @@ async def test_one_address_cannot_take_more_than_its_share() -> None:
         await nursery.start(serve)
         first, second, third = [await dial("127.0.0.1", port_of(listeners)) for _ in range(3)]
         assert await ends(third)
-        other = socket.socket()
-        other.bind(("127.0.0.2", 0))
-        other.connect(("127.0.0.1", port_of(listeners)))
-        neighbour = SocketStream(other)
+        neighbour = come_from("127.0.0.2", port_of(listeners))
         await neighbour.send_all(b"x")
         assert await neighbour.receive() == b"x"
         first.close()

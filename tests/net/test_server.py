@@ -352,6 +352,33 @@ async def test_a_body_that_drips_in_is_given_up(autojump_clock: MockClock) -> No
         nursery.cancel_scope.cancel()
 
 
+async def read_and_say_ok(exchange: Exchange) -> None:
+    await read_body(exchange)
+    await say_ok(exchange)
+
+
+async def test_a_whole_request_may_have_a_limit_of_time_however_fast_it_comes(
+    autojump_clock: MockClock,
+) -> None:
+    limits = ServerLimits(request_time=50)
+    async with serving(read_and_say_ok, limits) as client, trio.open_nursery() as nursery:
+        await client.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n")
+        nursery.start_soon(drip, client, bytes(2000), 0.1)
+        assert b"408" in (await read_all(client)).partition(b"\r\n")[0]
+        assert trio.current_time() == pytest.approx(50, abs=0.2)
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_limits_time_begins_anew_with_each_request(autojump_clock: MockClock) -> None:
+    async with serving(read_and_say_ok, ServerLimits(request_time=50)) as client:
+        for _ in range(3):
+            await client.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na")
+            await trio.sleep(29)
+            await client.send_all(b"b")
+            await trio.sleep(1)
+            await read_exactly(client, OK)
+
+
 async def test_a_slow_handler_does_not_use_up_the_clients_time(autojump_clock: MockClock) -> None:
     async def think(exchange: Exchange) -> None:
         assert await exchange.receive() == b"a"

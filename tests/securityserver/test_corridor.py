@@ -16,7 +16,9 @@ from xgate.net.server import Exchange
 from xgate.opmonitor.buffer import OperationalBuffer
 from xgate.sandbox.places import CONSUMER, PROVIDER
 from xgate.securityserver import corridor
+from xgate.securityserver.gate import open_gates
 from xgate.securityserver.journal import Journal
+from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.settings import FaultSettings, PeerSettings
 from xgate.testing.clock import FakeClock
@@ -45,6 +47,7 @@ class Edge:
             "clock": FakeClock(),
             "journal": journal,
             "opdata": OperationalBuffer(),
+            "gates": open_gates(LimitSettings(), lambda: 0.0),
             "own_address": "192.0.2.7",
             "settings": SimpleNamespace(peers=PeerSettings(), faults=faults or FaultSettings()),
         }

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from xgate.net.errors import NetError
+from xgate.securityserver import doors as doors_module
 from xgate.securityserver.doors import open_doors
 from xgate.securityserver.health_settings import HealthSettings
 from xgate.securityserver.settings import ListenSettings
@@ -53,3 +54,13 @@ async def test_a_port_that_is_taken_leaves_no_door_open() -> None:
             await open_doors(*listen(client_http_port=free, ocsp_port=port))
         with socket.socket() as again:
             again.bind(("127.0.0.1", free))
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "connections"), [(100_000, 5000), (1024, 96), (264, 1), (100, 1)]
+)
+def test_doors_for_messages_leave_descriptors_to_everything_else(
+    descriptors: int, connections: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doors_module, "count_descriptors", lambda: descriptors)
+    assert doors_module._most_connections(5000) == connections

@@ -11,6 +11,7 @@ from pathlib import Path
 from xgate._native.provider import provider_is_named
 from xgate.cli.output import Unusable
 from xgate.cli.process import read_settings, run_until_told, start_again_with_provider
+from xgate.net.descriptors import take_descriptors
 from xgate.securityserver.run import run_server
 from xgate.signer.hardening import harden_process
 
@@ -31,5 +32,6 @@ def serve(*, config: Path) -> int:
             start_again_with_provider()
         except FileNotFoundError as error:
             raise Unusable(f"[keys] signer: {error}") from None
+    take_descriptors()
     hardened = harden_process(lock=not settings.keys.signer)
     return run_until_told(run_server, settings, config, hardened)

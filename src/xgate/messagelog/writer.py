@@ -91,6 +91,11 @@ class MessageLog:
             if not stamped and self._backlog is not None:
                 self._backlog.add(stamp_by)
 
+    @property
+    def delay(self) -> float:
+        """Seconds since when the oldest record waits to be durable."""
+        return self._batcher.delay
+
     def batch_sizes(self) -> dict[int, int]:
         """How many commits held how many records: size to count."""
         return dict(self._batcher.sizes)

@@ -6,6 +6,7 @@ else about HTTP is h11's. Server and client are each a thin layer above.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -56,6 +57,8 @@ class HttpEnd:
         self.strict = strict
         self.failed = False
         """True once the peer broke the rules or the connection: it cannot be used again."""
+        self.latest = math.inf
+        """When the present message must be whole, however fast it comes."""
         self._deaf = False
         self._ended = False
         self._waited = 0.0
@@ -64,7 +67,7 @@ class HttpEnd:
     def next_message(self) -> None:
         """Begin the next exchange, when both directions are done with the last."""
         self.h11.start_next_cycle()
-        self._waited, self._received = 0.0, 0
+        self._waited, self._received, self.latest = 0.0, 0, math.inf
         with suppress(HttpError):  # the filter keeps it for whoever asks for this message
             approved = self.strict.next_message()
             if approved:
@@ -136,9 +139,9 @@ class HttpEnd:
     def _patience(self, pace: Pace, now: float) -> float:
         """Until when to wait for the next octets of this message."""
         if not pace.rate:
-            return now + pace.gap
+            return min(now + pace.gap, self.latest)
         left = pace.gap + self._received / pace.rate - self._waited
-        return now + min(pace.gap, max(left, 0.0))
+        return min(now + min(pace.gap, max(left, 0.0)), self.latest)
 
 
 def make_request(method: str, target: str, headers: HeaderList) -> h11.Request:

@@ -1,12 +1,14 @@
 """Listening sockets, and the limits at the door.
 
 The rule: each accepted connection gets one task, within a limit for all and one for each address
-(pipeline 11), and its failure ends nothing but itself. When descriptors run out, accepting pauses.
+(pipeline 11), and its failure ends nothing but itself. No address may hold more connections than
+are still free, so there is room for whoever comes next. When descriptors run out, accepting pauses.
 """
 
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import socket
 from collections import Counter
@@ -19,7 +21,7 @@ from xgate.net.drain import Drain
 from xgate.net.errors import ConnectError, NetError
 from xgate.net.stream import SocketStream
 
-__all__ = ["AcceptLimits", "listen_on", "serve_listeners"]
+__all__ = ["AcceptLimits", "listen_on", "serve_listeners", "source_of"]
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 0.1  # seconds without accepting when descriptors or memory run out
@@ -30,7 +32,8 @@ class AcceptLimits(msgspec.Struct, frozen=True):
     """How many connections may be open at once.
 
     :param total: over all; more wait in the kernel's queue.
-    :param per_address: from one peer address; more are closed at once.
+    :param per_address: from one peer address, or one IPv6 network of 64 bits, which is what one
+        machine has; more are closed at once.
     """
 
     total: int = 5000
@@ -118,12 +121,14 @@ class _Door:
                 self._let_in(SocketStream(sock), connections)
 
     def _let_in(self, stream: SocketStream, connections: trio.Nursery) -> None:
-        if self._inside[stream.peer_address] >= self._limits.per_address:
+        source = source_of(stream.peer_address)
+        free = self._free.value + 1  # this one has taken its place already
+        if self._inside[source] >= min(self._limits.per_address, free):
             _LOG.info("too many connections from %s", stream.peer_address)
             stream.close()
             self._free.release()
             return
-        self._inside[stream.peer_address] += 1
+        self._inside[source] += 1
         connections.start_soon(self._serve, stream)
 
     async def _serve(self, stream: SocketStream) -> None:
@@ -136,9 +141,20 @@ class _Door:
         finally:
             stream.close()
             self._free.release()
-            self._inside[stream.peer_address] -= 1
-            if not self._inside[stream.peer_address]:
-                del self._inside[stream.peer_address]
+            source = source_of(stream.peer_address)
+            self._inside[source] -= 1
+            if not self._inside[source]:
+                del self._inside[source]
+
+
+def source_of(address: str) -> str:
+    """What stands for one machine: its IPv4 address, or its IPv6 network."""
+    if ":" not in address:
+        return address
+    whole = ipaddress.IPv6Address(address)
+    if whole.ipv4_mapped is not None:
+        return str(whole.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(whole) >> 64 << 64, 64)))
 
 
 async def _wait_after(error: OSError, listener: socket.socket) -> None:

@@ -46,6 +46,7 @@ class ServerLimits(msgspec.Struct, frozen=True):
     :param idle: seconds between exchanges. :param head_time: seconds for a whole head.
     :param body: how slowly a body may come. :param answer: how slowly an answer may be taken.
     :param unread: octets of an unread body that are read away before an answer.
+    :param request_time: seconds for a whole request after its head.
     """
 
     head: int = HEAD_LIMIT
@@ -54,6 +55,7 @@ class ServerLimits(msgspec.Struct, frozen=True):
     body: Pace = Pace()
     answer: Pace = Pace()
     unread: int = 1 << 20
+    request_time: float = math.inf
 
 
 async def serve_connection(
@@ -241,6 +243,7 @@ class _Connection:
             return False
         if request is None:
             return False
+        self.http.latest = trio.current_time() + self.limits.request_time
         exchange = Exchange(self, request)
         await self._handle(handler, exchange)
         return exchange.finished and await self._next(exchange)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from xgate.errors import CLIENT, CLIENT_PROXY, SERVER_PROXY, Fault
 from xgate.net.errors import HttpError, NetError
+from xgate.net.listen import source_of
 from xgate.net.server import Exchange
 from xgate.securityserver.client_list import asks_for_clients, list_clients
 from xgate.securityserver.client_proxy import relay
@@ -45,16 +46,17 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
     form: _Form = "SOAP"
     try:
         target = target_of(exchange)
-        if is_download(exchange.method, target.path):
-            server.world.value.globalconf.check_valid(server.clock.now())
-            form = "plain"
-            await hand_out(target, exchange, server, note)
-        elif asks_for_clients(exchange, target):
-            server.world.value.globalconf.check_valid(server.clock.now())
-            await list_clients(target, exchange, server, note)
-        else:
-            form = "REST" if is_rest(exchange) else "SOAP"
-            await relay(exchange, form == "REST", server, note)
+        form = "REST" if is_rest(exchange) else "SOAP"
+        async with server.gates.callers.enter(source_of(exchange.peer_address)):
+            if is_download(exchange.method, target.path):
+                server.world.value.globalconf.check_valid(server.clock.now())
+                form = "plain"
+                await hand_out(target, exchange, server, note)
+            elif asks_for_clients(exchange, target):
+                server.world.value.globalconf.check_valid(server.clock.now())
+                await list_clients(target, exchange, server, note)
+            else:
+                await relay(exchange, form == "REST", server, note)
     except BadTarget as bad:
         fault = bad
         await exchange.respond(bad.status, [("Content-Type", "text/plain")], bad.text.encode())
@@ -85,7 +87,10 @@ async def provide(exchange: Exchange, server: SecurityServer) -> None:
     keep_alive = server.settings.peers.keep_alive
     reply = Reply(exchange, new_token(), keep_alive=keep_alive, on_head=note.heard)
     try:
-        await serve(exchange, server, note, reply)
+        # The leaf certificate, which the handshake has found registered: one for each server.
+        who = exchange.peer_chain[0] if exchange.peer_chain else exchange.peer_address
+        async with server.gates.peers.enter(who):
+            await serve(exchange, server, note, reply)
     except Fault as refusal:
         fault = _named(refusal, SERVER_PROXY)
         await reply.fail(_for_peer(fault, exchange, server))

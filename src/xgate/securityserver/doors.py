@@ -1,12 +1,15 @@
 """The doors of a security server: where it listens, and what is served behind each.
 
 The rule: all sockets are had before anything is served, so a port that is taken is told at once;
-each counts its connections by the same limits; draining closes the doors and lets finish who is in.
+each counts its own connections, and those for messages leave descriptors to the others. Draining
+closes the doors and lets finish who is in.
 """
 
 from __future__ import annotations
 
+import math
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -14,11 +17,13 @@ import msgspec
 import trio
 
 from xgate.errors import Fault
+from xgate.net.descriptors import count_descriptors
 from xgate.net.drain import Drain
+from xgate.net.http import Pace
 from xgate.net.listen import AcceptLimits, listen_on, serve_listeners
 from xgate.net.server import Exchange, ServerLimits, serve_connection
 from xgate.net.stream import SocketStream, Stream
-from xgate.net.tls import accept_tls
+from xgate.net.tls import TlsStream, accept_tls
 from xgate.securityserver.corridor import ask, provide
 from xgate.securityserver.health import Health
 from xgate.securityserver.health_door import answer_admin, answer_health
@@ -28,6 +33,10 @@ from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.settings import ListenSettings
 
 __all__ = ["Doors", "Ports", "open_doors", "serve_doors"]
+
+_MESSAGE_DOORS = 4  # the first ones; behind the others stand those who watch over this server
+_WATCHERS = AcceptLimits(total=64, per_address=32)
+_RESERVED = 256  # descriptors that no door for messages gets
 
 _Handler = Callable[[SocketStream], Awaitable[None]]
 _Journey = Callable[[Exchange], Awaitable[None]]
@@ -111,7 +120,8 @@ async def serve_doors(
 ) -> None:
     """Serve at all doors until ``drain`` has started and whoever was inside has left."""
     settings = server.settings.limits
-    limits = AcceptLimits(total=settings.connections, per_address=settings.connections_per_address)
+    total = _most_connections(settings.connections)
+    limits = AcceptLimits(total=total, per_address=settings.connections_per_address)
     health = Health(server)
     handlers = (
         _connection(server, partial(ask, server=server), drain),
@@ -122,18 +132,33 @@ async def serve_doors(
         _connection(server, partial(answer_admin, health=health), drain),
     )
     async with trio.open_nursery() as nursery:
-        for sockets, handler in zip(doors.sockets(), handlers, strict=True):
+        for number, (sockets, handler) in enumerate(zip(doors.sockets(), handlers, strict=True)):
             if sockets:
-                serve = partial(serve_listeners, limits=limits, drain=drain)
+                most = limits if number < _MESSAGE_DOORS else _WATCHERS
+                serve = partial(serve_listeners, limits=most, drain=drain)
                 await nursery.start(partial(serve, sockets, handler, grace=settings.drain_seconds))
         task_status.started()
+
+
+def _most_connections(wanted: int) -> int:
+    """So few at each door that descriptors are left: for peers, services, files, and watchers."""
+    most = (count_descriptors() - _RESERVED) // (2 * _MESSAGE_DOORS)
+    return max(1, min(wanted, most))
 
 
 def _connection(
     server: SecurityServer, handle: _Journey, drain: Drain
 ) -> Callable[[Stream], Awaitable[None]]:
     settings = server.settings.limits
-    limits = ServerLimits(idle=settings.idle_seconds, head_time=settings.head_seconds)
+    pace = Pace(settings.pause_seconds, settings.bytes_per_second)
+    limits = ServerLimits(
+        head=settings.head_bytes,
+        idle=settings.idle_seconds,
+        head_time=settings.head_seconds,
+        body=pace,
+        answer=pace,
+        request_time=settings.request_seconds or math.inf,
+    )
 
     async def serve(stream: Stream) -> None:
         await serve_connection(stream, handle, limits, server.clock, drain)
@@ -145,13 +170,34 @@ def _information_system(server: SecurityServer, drain: Drain) -> _Handler:
     serve = _connection(server, partial(ask, server=server), drain)
 
     async def handle(stream: SocketStream) -> None:
-        await serve(await accept_tls(stream, server.internal.for_callers))
+        seconds = server.settings.limits.handshake_seconds
+        await serve(await accept_tls(stream, server.internal.for_callers, timeout=seconds))
 
     return handle
 
 
 def _peer(server: SecurityServer, drain: Drain) -> _Handler:
     serve = _connection(server, partial(provide, server=server), drain)
+    limits = server.settings.limits
+    inside: Counter[bytes] = Counter()
+
+    async def serve_server(stream: TlsStream) -> None:
+        (leaf, *_) = stream.peer_chain
+        if inside[leaf] >= limits.connections_per_server:
+            server.journal.event(
+                "peer refused",
+                peer=stream.peer_address,
+                cause=f"it has {limits.connections_per_server} connections already",
+            )
+            await stream.aclose()
+            return
+        inside[leaf] += 1
+        try:
+            await serve(stream)
+        finally:
+            inside[leaf] -= 1
+            if not inside[leaf]:
+                del inside[leaf]
 
     async def handle(stream: SocketStream) -> None:
         try:
@@ -159,7 +205,7 @@ def _peer(server: SecurityServer, drain: Drain) -> _Handler:
         except Fault as fault:
             server.journal.event("peer refused", peer=stream.peer_address, cause=fault.text)
             return
-        await serve(await accept_tls(stream, context))
+        await serve_server(await accept_tls(stream, context, timeout=limits.handshake_seconds))
 
     return handle
 

@@ -34,6 +34,7 @@ from xgate.policy.world import World
 from xgate.securityserver.archiving import keep_archived, open_archiver
 from xgate.securityserver.conf_source import Loader, begin_soon, open_loader
 from xgate.securityserver.doors import Ports, open_doors, serve_doors
+from xgate.securityserver.gate import open_gates
 from xgate.securityserver.identity import PeerIdentity
 from xgate.securityserver.internal_identity import InternalIdentity
 from xgate.securityserver.journal import Journal
@@ -171,6 +172,7 @@ def _assemble(
         audit=Audit(),
         envelope=envelope,
         opdata=OperationalBuffer(settings.opmonitor.taken),
+        gates=open_gates(settings.limits, lambda: log.delay),
         own_address=find_own_address(),
         load_serverconf=load_serverconf,
     )
@@ -196,6 +198,7 @@ def _start_keepers(
         store = folder / settings.keys.store
         keepers.start_soon(keep_auth_states, world, store, server.id, journal.event)
     keepers.start_soon(server.vouching.keep)
+    keepers.start_soon(server.gates.strain.keep)
     if server.internal.paths:
         internal = server.internal
         what = "TLS certificate"

@@ -24,6 +24,7 @@ from xgate.net.body import Spool
 from xgate.net.context import TlsContext
 from xgate.opmonitor.buffer import OperationalBuffer
 from xgate.policy.world import World
+from xgate.securityserver.gate import Gates
 from xgate.securityserver.identity import PeerIdentity
 from xgate.securityserver.internal_identity import InternalIdentity
 from xgate.securityserver.journal import Journal
@@ -40,8 +41,6 @@ from xgate.trust.certificate import Certificate
 __all__ = ["SecurityServer", "new_token", "new_uuid"]
 
 _LETTERS = (string.ascii_letters * 5)[:256].encode("ascii")
-
-_SPOOL_LIMIT = 1 << 40  # the protocol sets no limit; the disk does
 
 
 class SecurityServer:
@@ -67,6 +66,7 @@ class SecurityServer:
         audit: Audit,
         envelope: Envelope,
         opdata: OperationalBuffer,
+        gates: Gates,
         own_address: str,
         load_serverconf: Callable[[], ServerConf],
     ) -> None:
@@ -75,6 +75,7 @@ class SecurityServer:
         :param stamp_now: gives one logged message its timestamp, or raises a Fault.
         :param envelope: what archives are put into, and downloads as well.
         :param opdata: takes the operational record of each exchange.
+        :param gates: where exchanges wait for their turn.
         :param own_address: of this machine in its network, for these records.
         :param load_serverconf: reads this server's own configuration; for threads.
         """
@@ -95,6 +96,7 @@ class SecurityServer:
         self.audit = audit
         self.envelope = envelope
         self.opdata = opdata
+        self.gates = gates
         self.own_address = own_address
         self.load_serverconf = load_serverconf
         self._spool_folder = spool_folder
@@ -111,7 +113,7 @@ class SecurityServer:
 
     def open_spool(self) -> Spool:
         """A place for one body, in memory while small."""
-        return Spool(limit=_SPOOL_LIMIT, directory=self._spool_folder)
+        return Spool(limit=self.settings.limits.body_bytes, directory=self._spool_folder)
 
     def signing_context(self, world: World, client: ClientId) -> SigningContext:
         """The key that signs for ``client`` now.

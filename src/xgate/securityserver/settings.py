@@ -20,6 +20,7 @@ from xgate.securityserver.client_settings import ClientSettings
 from xgate.securityserver.conf_settings import GlobalconfSettings
 from xgate.securityserver.health_settings import HealthSettings
 from xgate.securityserver.keys_settings import KeysSettings
+from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.ocsp_settings import OcspSettings
 from xgate.securityserver.opmonitor_settings import OpmonitorSettings
 from xgate.securityserver.peer_settings import PeerSettings
@@ -159,17 +160,6 @@ class MessagelogSettings(Section, frozen=True):
     timestamping: TimestampSettings = TimestampSettings()
     archive: ArchiveSettings = ArchiveSettings()
     audit: AuditSettings = AuditSettings()
-
-
-class LimitSettings(Section, frozen=True):
-    """What one message, one connection and one peer may take."""
-
-    soap_bytes: int = 10 << 20
-    connections: int = 5000
-    connections_per_address: int = 1000
-    idle_seconds: float = 30.0
-    head_seconds: float = 30.0
-    drain_seconds: float = 20.0
 
 
 class FaultSettings(Section, frozen=True):

@@ -1,0 +1,162 @@
+"""How many exchanges run at once, and whose.
+
+The rule: nobody may hold more places than are still free, so that whoever comes next finds some
+however hard one of them presses; the same holds for those who wait. A free place goes to whoever
+holds the fewest. Waiting is short, and then the refusal is early: a queue that grows serves nobody.
+While this process is strained, whoever holds places gets another only if the others hold more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+
+import msgspec
+import trio
+
+from xgate.errors import Fault
+from xgate.securityserver.limit_settings import LimitSettings
+from xgate.securityserver.strain import Strain
+
+__all__ = ["Gate", "GateLimits", "Gates", "open_gates"]
+
+
+class GateLimits(msgspec.Struct, frozen=True):
+    """What a gate lets in.
+
+    :param places: exchanges at once. :param queue: how many more may wait.
+    :param wait: seconds that one waits before it is refused.
+    """
+
+    places: int
+    queue: int
+    wait: float
+
+
+class _Waiter:
+    __slots__ = ("admitted", "event")
+
+    def __init__(self) -> None:
+        self.event = trio.Event()
+        self.admitted = False
+
+
+class Gate:
+    """One gate; each visitor is known by a name."""
+
+    def __init__(self, limits: GateLimits, strained: Callable[[], bool] = lambda: False) -> None:
+        """:param strained: whether this process has more to do than it can."""
+        self._limits = limits
+        self._strained = strained
+        self._inside: Counter[Hashable] = Counter()
+        self._waiting: dict[Hashable, deque[_Waiter]] = {}
+        self.inside = 0
+        """How many are inside."""
+        self.waiting = 0
+        """How many wait."""
+        self.refused = 0
+        """How many were turned away so far."""
+
+    @asynccontextmanager
+    async def enter(self, who: Hashable) -> AsyncIterator[None]:
+        """A place for one exchange of ``who``.
+
+        :raises Fault: ``network_error``: there is none, and there was none within the wait.
+        """
+        if who in self._waiting or not self._has_place(who):
+            await self._wait(who)
+        else:
+            self._admit(who)
+        try:
+            yield
+        finally:
+            self._leave(who)
+
+    def _has_place(self, who: Hashable) -> bool:
+        held = self._inside[who]
+        if held and self._strained():
+            return held < self.inside - held
+        return held < self._limits.places - self.inside
+
+    def _admit(self, who: Hashable) -> None:
+        self._inside[who] += 1
+        self.inside += 1
+
+    def _leave(self, who: Hashable) -> None:
+        self._inside[who] -= 1
+        if not self._inside[who]:
+            del self._inside[who]
+        self.inside -= 1
+        while self.waiting and self._call_next():
+            pass
+
+    async def _wait(self, who: Hashable) -> None:
+        queue = self._waiting.get(who, ())
+        if len(queue) >= self._limits.queue - self.waiting:
+            raise self._refusal()
+        waiter = _Waiter()
+        self._waiting.setdefault(who, deque()).append(waiter)
+        self.waiting += 1
+        try:
+            with trio.move_on_after(self._limits.wait):
+                await waiter.event.wait()
+        except BaseException:
+            if waiter.admitted:
+                self._leave(who)
+            raise
+        finally:
+            if not waiter.admitted:
+                self._forget(who, waiter)
+        if waiter.admitted:
+            return
+        if not self._has_place(who):  # nobody tells of a strain that has passed
+            raise self._refusal()
+        self._admit(who)
+
+    def _call_next(self) -> bool:
+        """Let in one who waits: of those who hold the fewest places, the one that waits longest."""
+        able = [who for who in self._waiting if self._has_place(who)]
+        if not able:
+            return False
+        who = min(able, key=lambda who: self._inside[who])
+        waiter = self._waiting[who][0]
+        self._forget(who, waiter)
+        waiter.admitted = True
+        waiter.event.set()
+        self._admit(who)
+        return True
+
+    def _forget(self, who: Hashable, waiter: _Waiter) -> None:
+        queue = self._waiting.pop(who)
+        queue.remove(waiter)
+        if queue:  # whoever has been served stands behind the others
+            self._waiting[who] = queue
+        self.waiting -= 1
+
+    def _refusal(self) -> Fault:
+        self.refused += 1
+        return Fault(
+            "network_error", "The security server has more to do than it can: try again later"
+        )
+
+
+class Gates(msgspec.Struct, frozen=True):
+    """The gates of one security server.
+
+    They are two: a server that calls itself must not wait for its own places.
+
+    :param callers: for information systems, by address. :param peers: for other security servers,
+        by certificate. :param strain: measures while its ``keep`` runs.
+    """
+
+    callers: Gate
+    peers: Gate
+    strain: Strain
+
+
+def open_gates(settings: LimitSettings, log_delay: Callable[[], float]) -> Gates:
+    """Gates with these limits, in front of a log that is so many seconds behind."""
+    limits = GateLimits(settings.exchanges, settings.exchanges_waiting, settings.wait_seconds)
+    strain = Strain(log_delay, most_late=settings.late_seconds, most_log=settings.slow_log_seconds)
+    return Gates(Gate(limits, strain), Gate(limits, strain), strain)

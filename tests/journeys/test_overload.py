@@ -1,0 +1,193 @@
+"""Floods: whoever presses hard is held to its share, and everybody else is served in time."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+import trio.testing
+
+from xgate.clock import SystemClock
+from xgate.errors import Fault
+from xgate.net.client import ClientConnection, connect_on
+from xgate.net.errors import NetError
+from xgate.net.fetch import fetch
+from xgate.net.stream import SocketStream
+from xgate.sandbox.country import CONSUMER, PROVIDER, Country
+from xgate.sandbox.peer import Peer
+from xgate.sandbox.places import Place
+from xgate.sandbox.publication import describe_country, publish_country
+from xgate.testing.pki import issue_auth
+from xgate.wire.transport import write_request_head
+
+if TYPE_CHECKING:
+    from tests.journeys.conftest import Started, Starter
+
+LIMITS = "exchanges = 8\nexchanges-waiting = 8\nwait-seconds = 0.5\n"
+HEALTH = '[health]\nhost = "127.0.0.1"\nport = 0\n\n'
+FLOODER = "127.0.0.77"
+
+
+def limit(place: Place, limits: str = LIMITS) -> None:
+    text = place.settings.read_text()
+    assert "[limits]" not in text
+    changed = text.replace("[globalconf]", f"{HEALTH}[limits]\n{limits}\n[globalconf]")
+    place.settings.write_text(changed)
+
+
+async def come_from(address: str, host: str, port: int) -> ClientConnection:
+    with trio.fail_after(5):
+        sock = trio.socket.socket()
+        await sock.bind((address, 0))
+        await sock.connect((host, port))
+    plain = SocketStream(socket.socket(fileno=sock.detach()))
+    return await connect_on(plain, host, port)
+
+
+async def health_of(started: Started, side: str, path: str) -> tuple[int, float]:
+    """Status, and the seconds that it took."""
+    lines = started.running.consumer if side == "consumer" else started.running.provider
+    serving = await lines.wait("serving")
+    began = trio.current_time()
+    answer = await fetch(f"http://127.0.0.1:{serving['health']}{path}")
+    return answer.status, trio.current_time() - began
+
+
+async def test_an_information_system_that_floods_is_refused_early_and_others_are_served(
+    start: Starter, found: Callable[..., Country]
+) -> None:
+    country = found()
+    limit(country.consumer)
+    async with start(country) as started, trio.open_nursery() as nursery:
+        host, port = started.caller.door
+        answer, answers = trio.open_memory_channel[tuple[str, float]](40)
+
+        async def flood() -> None:
+            connection = await come_from(FLOODER, host, port)
+            connection.timeout = 60
+            headers = [("X-Road-Client", CONSUMER.url)]
+            began = trio.current_time()
+            try:
+                await connection.request("GET", f"/r1/{PROVIDER.url}/rest/wait", headers)
+                head = await connection.receive_head()
+                took = trio.current_time() - began
+                answer.send_nowait((head.find_header("x-road-error") or "", took))
+            finally:
+                await connection.aclose()
+
+        for _ in range(40):
+            nursery.start_soon(flood)
+        with trio.fail_after(10):
+            refused = [await answers.receive() for _ in range(36)]
+        assert {code for code, _ in refused} == {"server.clientproxy.network_error"}
+        assert max(took for _, took in refused) < 5
+        assert len(started.desk.seen) == 4  # half of the places, and nothing of the rest went on
+        with trio.fail_after(5):
+            replies = [await started.caller.rest("GET", "/echo") for _ in range(10)]
+        assert [reply.status for reply in replies] == [200] * 10
+        status, took = await health_of(started, "consumer", "/readyz")
+        assert (status, took < 2) == (200, True)
+        started.desk.gate.set()
+        with trio.fail_after(10):
+            served = [await answers.receive() for _ in range(4)]
+        assert [code for code, _ in served] == [""] * 4  # who was in has its answer
+
+
+def with_another_server(country: Country) -> Peer:
+    """A server of the consumer's own member whose only peculiarity is its key."""
+    auth = issue_auth(country.ca, "flooder")
+    shared = describe_country(country)
+    first = next(server for server in shared.servers if server.owner == CONSUMER.member)
+    another = msgspec.structs.replace(
+        first, server_code="FLOODER", address=FLOODER, auth_cert_hashes=(auth.certificate.sha256,)
+    )
+    more = msgspec.structs.replace(shared, servers=(*shared.servers, another))
+    publish_country(country, SystemClock().now(), more)
+    return Peer(country, country.consumer, SystemClock(), auth=auth)
+
+
+async def test_a_server_that_floods_is_held_to_its_share_and_others_are_served(
+    start: Starter, found: Callable[..., Country]
+) -> None:
+    country = found()
+    limit(country.provider)
+    flooder = with_another_server(country)
+    head = write_request_head(
+        "REST",
+        boundary="xtop" + "S" * 30,
+        original_content_type="",
+        soap_action="",
+        request_id="00000000-0000-0000-0000-000000000001",
+    )
+    async with start(country) as started:
+        refusals: list[Fault | None] = []
+
+        async def flood() -> None:
+            heard = await flooder.ask(country.provider, head, b"no message")
+            refusals.append(heard.fault("REST"))
+
+        held = [await flooder.connect(country.provider) for _ in range(4)]  # half of the places
+        for connection in held:
+            await connection.start("POST", "/", head, b"--xtop")  # and never the rest
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        with trio.fail_after(10):
+            async with trio.open_nursery() as pressing:
+                for _ in range(30):
+                    pressing.start_soon(flood)
+        assert [fault and fault.code for fault in refusals] == [
+            "server.serverproxy.network_error"
+        ] * 30
+        with trio.fail_after(5):
+            replies = [await started.caller.rest("GET", "/echo") for _ in range(10)]
+        assert [reply.status for reply in replies] == [200] * 10
+        for path in ("/livez", "/readyz"):
+            status, took = await health_of(started, "provider", path)
+            assert (status, took < 2) == (200, True)
+        assert not any(connection.heard for connection in held)
+        for connection in held:
+            await connection.aclose()
+
+
+async def test_one_server_has_only_so_many_connections(
+    start: Starter, found: Callable[..., Country]
+) -> None:
+    country = found()
+    limit(country.provider, "connections-per-server = 3\n")
+    flooder = with_another_server(country)
+    async with start(country) as started:
+        kept = [await flooder.connect(country.provider) for _ in range(4)]
+        line = await started.running.provider.wait("peer refused")
+        assert line["cause"] == "it has 3 connections already"
+        assert sum(connection.heard for connection in kept) == 1
+        reply = await started.caller.rest("GET", "/echo")
+        assert reply.status == 200
+        for connection in kept:
+            await connection.aclose()
+
+
+async def test_health_answers_while_every_connection_is_taken(
+    start: Starter, found: Callable[..., Country]
+) -> None:
+    country = found()
+    limit(country.consumer, "connections = 16\nconnections-per-address = 8\n")
+    async with start(country) as started:
+        host, port = started.caller.door
+        held = []
+        for last in range(60, 80):
+            for _ in range(9):
+                connection = await come_from(f"127.0.0.{last}", host, port)
+                held.append(connection)
+                try:
+                    await connection.stream.send_all(b"GET / HTTP/1.1\r\nX")  # and no more
+                except NetError:
+                    continue
+        for path in ("/livez", "/readyz"):
+            status, took = await health_of(started, "consumer", path)
+            assert (status, took < 2) == (200, True)
+        for connection in held:
+            await connection.aclose()
+        with trio.fail_after(10):
+            assert (await started.caller.rest("GET", "/echo")).status == 200
