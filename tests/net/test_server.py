@@ -360,7 +360,7 @@ async def read_and_say_ok(exchange: Exchange) -> None:
 async def test_a_whole_request_may_have_a_limit_of_time_however_fast_it_comes(
     autojump_clock: MockClock,
 ) -> None:
-    limits = ServerLimits(request_time=50)
+    limits = ServerLimits(request_time=50, body=Pace(gap=30, rate=0))
     async with serving(read_and_say_ok, limits) as client, trio.open_nursery() as nursery:
         await client.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n")
         nursery.start_soon(drip, client, bytes(2000), 0.1)
