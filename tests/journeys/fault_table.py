@@ -374,6 +374,16 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     (PSS + "missing_signature", "Request does not have signature", _HOSTILE + "test_parts_of_soap"),
     (
         PSF + "internal_error",
+        "Could not get original content type from message|Unknown charset '.+'",
+        _HOSTILE + "test_heads",
+    ),
+    (
+        PSF + "internal_error",
+        "Could not get request id from message",
+        _HOSTILE + "test_heads_of_rest",
+    ),
+    (
+        PSF + "internal_error",
         "REST message is (incomplete|not UTF-8)|Invalid header(: .+)?|Unsupported .+"
         "|REST request has no .+|Invalid request URI",
         _HOSTILE + "test_signed_rest_heads_that_may_not_pass",

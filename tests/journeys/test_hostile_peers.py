@@ -31,6 +31,7 @@ SIDE = "server.serverproxy."
 FAILED = SIDE + "service_failed."
 VERIFY = SIDE + "signature_verification."
 XML = "text/xml; charset=UTF-8"
+TYPE = FAILED + "invalid_content_type"
 pytestmark = pytest.mark.usefixtures("nothing_left")
 PATH = f"/r1/{PROVIDER.url}/echo/x"
 PETS = f"/r1/{PROVIDER.url}/pets/pets"
@@ -66,6 +67,9 @@ async def test_the_drafts_themselves_are_good(caller: Caller, peer: Peer) -> Non
         ("x-hash-algorithm", None, SIDE + "internal_error"),
         ("x-hash-algorithm", "SHA-256", SIDE + "internal_error"),
         ("x-original-soapaction", "unquoted", SIDE + "invalid_soap_action"),
+        ("x-original-content-type", None, FAILED + "internal_error"),
+        ("x-original-content-type", " ", FAILED + "internal_error"),
+        ("x-original-content-type", "text/xml; charset=x", FAILED + "internal_error"),
     ],
 )
 async def test_heads(peer: Peer, name: str, value: str | None, code: str) -> None:
@@ -77,6 +81,26 @@ async def test_heads(peer: Peer, name: str, value: str | None, code: str) -> Non
     assert fault is not None
     assert fault.code == code, fault.text
     assert_in_table(fault.code, fault.text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("Content-Type", "multipart/mixed; boundary=other", SIDE + "internal_error"),
+        ("x-hash-algorithm", None, SIDE + "internal_error"),
+        ("x-road-request-id", None, FAILED + "internal_error"),
+        ("x-road-message-type", "rest", TYPE),
+        ("x-road-message-type", None, TYPE),
+    ],
+)
+async def test_heads_of_rest(peer: Peer, name: str, value: str | None, code: str) -> None:
+    draft = rest_draft(peer, rest_head("hostile", "POST", PATH), b"body")
+    draft.header(name, value)
+
+    fault = await draft.send()
+
+    assert fault is not None
+    assert fault.code == code, fault.text
 
 
 async def test_only_post_is_served(peer: Peer) -> None:
@@ -130,7 +154,6 @@ FAULT = Piece(
     b'<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><e:Fault>'
     b"<faultcode>x</faultcode></e:Fault></e:Body></e:Envelope>",
 )
-TYPE = FAILED + "invalid_content_type"
 MESSAGE = FAILED + "invalid_message"
 
 

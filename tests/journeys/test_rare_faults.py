@@ -122,6 +122,30 @@ async def test_a_certificate_of_a_ca_that_nobody_approves_of(start: Starter, fou
         )
 
 
+@pytest.mark.parametrize(
+    ("version", "code"),
+    [
+        (None, "internal_error"),
+        ("", "internal_error"),
+        ("seven", "internal_error"),
+        ("7.5.9", "client_proxy_version_not_supported"),
+        ("7.6.0-SNAPSHOT", "client_proxy_version_not_supported"),
+        ("7.6.0", ""),
+        ("7.10.0", ""),
+    ],
+)
+async def test_versions_of_servers_where_a_least_one_is_set(
+    start: Starter, version: str | None, code: str
+) -> None:
+    async with start(changes={"[peers]\n": '[peers]\nmin-client-version = "7.6.0"\n'}) as started:
+        country = started.running.country
+        draft = soap_draft(Peer(country, country.consumer, SystemClock()), good("version-1"))
+        draft.header("x-proxy-version", version)
+        fault = await draft.send()
+
+    assert (fault.code if fault else "") == (PSS + code if code else "")
+
+
 def without_signing_key(place: Place) -> None:
     """The server has only its authentication key."""
 

@@ -120,6 +120,15 @@ async def test_headers_of_x_road(
     assert caller.counts("i" * 300) == [0, 0]
 
 
+@pytest.mark.parametrize("query", ["a=|", 'a="', "a={b}", "a=%zz", "a=^", "a=%"])
+async def test_queries_that_only_the_provider_refuses(caller: Caller, query: str) -> None:
+    reply = await caller.rest("GET", f"/echo?{query}", [("X-Road-Id", "query-1")])
+
+    code = "server.serverproxy.service_failed.internal_error"
+    assert_told(reply, code, "Invalid request URI", 500)
+    assert caller.counts("query-1")[1] == 0
+
+
 @pytest.mark.parametrize("verb", ["PROPFIND", "get", "Post"])
 async def test_verbs_of_nobody(caller: Caller, verb: str) -> None:
     reply = await caller.rest(verb, "/echo", [("X-Road-Id", "verb-1")])

@@ -38,7 +38,13 @@ from xgate.trust.verify import verify_message
 from xgate.wire.message import Answer, Request, check_path, endpoint
 from xgate.wire.rest import read_rest_request
 from xgate.wire.soap import SoapMessage, read_soap
-from xgate.wire.transport import MessageReader, TransportHead, check_method, read_request_head
+from xgate.wire.transport import (
+    MessageReader,
+    TransportHead,
+    check_method,
+    check_original_content_type,
+    read_request_head,
+)
 
 __all__ = ["serve"]
 
@@ -192,6 +198,7 @@ async def _read_request(head: TransportHead, received: Received) -> Request | Fa
     assert received.head is not None
     if head.protocol == "REST":
         return read_rest_request(received.octets)
+    check_original_content_type(head.original_content_type)
     read = partial(read_soap, content_type=received.head.content_type)
     return await read_aside(received.octets, read)
 
