@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgate.net.errors import HttpError
-from xgate.net.strict import Framing, StrictFilter, check_request, check_response
+from xgate.net.strict import FIELD_LIMIT, Framing, StrictFilter, check_request, check_response
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: example.org\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
@@ -80,6 +80,12 @@ BAD = {
     "an empty length": POST + b"Content-Length: \r\n\r\n",
     "an endless length": POST + b"Content-Length: 9999999999999999999\r\n\r\n",
     "two types": POST + b"Content-Type: text/xml\r\nContent-TYPE: text/html\r\n\r\n",
+    "a length with a leading zero": POST + b"Content-Length: 05\r\n\r\nhello",
+    "a length with an underscore": POST + b"Content_Length: 5\r\n\r\n",
+    "a coding with an underscore": POST + b"transfer_encoding: chunked\r\n\r\n",
+    "a length for one hop": POST + b"Connection: x, Content-Length\r\nContent-Length: 5\r\n\r\n",
+    "a coding for one hop": CHUNKED[:-2] + b"Connection: Transfer-Encoding\r\n\r\n0\r\n\r\n",
+    "a Host for one hop": GET + b"Connection: close\r\nconnection: host\r\n\r\n",
     "two codings": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
     "another coding": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
     "identity": POST + b"Transfer-Encoding: identity\r\n\r\n",
@@ -166,6 +172,19 @@ def test_a_head_has_a_limit_and_so_has_its_first_line() -> None:
     assert outcome([fitting + b"aa"])[1] == 431
     assert outcome([b"GET /" + b"a" * 8192])[1] == 414
     assert outcome([CHUNKED + b"0\r\n" + b"A: b\r\n" * 2000])[1] == 400
+
+
+def test_a_head_may_have_only_so_many_headers() -> None:
+    line = b"A: b\r\n"
+    fitting = GET + line * (FIELD_LIMIT - 1)  # with the Host
+    strict = request_filter()
+    assert strict.feed(fitting) == b""
+    assert strict.feed(b"\r\n")
+    assert outcome([fitting + line + b"\r\n"])[1] == 431
+    assert outcome([fitting + line + line])[1] == 431  # before all of it has come
+    assert StrictFilter(check_request, fields=2).feed(GET + line + b"\r\n")
+    with pytest.raises(HttpError, match="too many"):
+        StrictFilter(check_request, fields=2).feed(GET + line * 2 + b"\r\n")
 
 
 def test_chunk_extensions_and_trailers_are_gone() -> None:

@@ -11,6 +11,7 @@ from xgate.securityserver.limit_settings import LimitSettings
 
 BOUNDS: dict[str, tuple[Any, Any]] = {
     "head-bytes": (1024, 65_536),
+    "head-fields": (10, 1000),
     "soap-bytes": (1024, 1 << 30),
     "body-bytes": (1, 1 << 40),
     "connections": (1, 1_000_000),

@@ -32,7 +32,7 @@ from xgate.net.http import (
     read_headers,
 )
 from xgate.net.stream import LINGER, Octets, Stream
-from xgate.net.strict import HEAD_LIMIT, StrictFilter, check_request
+from xgate.net.strict import FIELD_LIMIT, HEAD_LIMIT, StrictFilter, check_request
 
 __all__ = ["Exchange", "Handler", "ServerLimits", "serve_connection"]
 
@@ -42,7 +42,7 @@ _LOG = logging.getLogger(__name__)
 class ServerLimits(msgspec.Struct, frozen=True):
     """What one connection may take (pipeline 1, rest-protocol 1).
 
-    :param head: octets of a request line with its headers.
+    :param head: octets of a request line with its headers. :param fields: how many of these.
     :param idle: seconds between exchanges. :param head_time: seconds for a whole head.
     :param body: how slowly a body may come. :param answer: how slowly an answer may be taken.
     :param unread: octets of an unread body that are read away before an answer.
@@ -50,6 +50,7 @@ class ServerLimits(msgspec.Struct, frozen=True):
     """
 
     head: int = HEAD_LIMIT
+    fields: int = FIELD_LIMIT
     idle: float = 30.0
     head_time: float = 30.0
     body: Pace = Pace()
@@ -225,7 +226,9 @@ class _Connection:
     def __init__(self, stream: Stream, limits: ServerLimits, clock: Clock, drain: Drain) -> None:
         self.stream = stream
         self.limits = limits
-        self.http = HttpEnd(stream, h11.SERVER, StrictFilter(check_request, limits.head))
+        self.http = HttpEnd(
+            stream, h11.SERVER, StrictFilter(check_request, limits.head, limits.fields)
+        )
         self._clock = clock
         self._drain = drain
 

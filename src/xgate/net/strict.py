@@ -14,10 +14,21 @@ from enum import Enum, auto
 
 from xgate.net.errors import HttpError
 
-__all__ = ["HEAD_LIMIT", "Framing", "Headers", "StrictFilter", "check_request", "check_response"]
+__all__ = [
+    "FIELD_LIMIT",
+    "HEAD_LIMIT",
+    "Framing",
+    "Headers",
+    "StrictFilter",
+    "check_request",
+    "check_response",
+]
 
 HEAD_LIMIT = 8192
 """Octets of a request line with its headers (rest-protocol 1); of trailers, too."""
+
+FIELD_LIMIT = 200
+"""Headers of one message, and trailers."""
 
 _CHUNK_LINE_LIMIT = 256
 
@@ -40,14 +51,18 @@ class StrictFilter:
 
     :param check_head: judges a head (without its blank line) and tells how its body ends; raises
         ``HttpError``. See ``check_request`` and ``check_response``.
-    :param limit: octets a head may have.
+    :param limit: octets a head may have. :param fields: headers it may have.
     """
 
     def __init__(
-        self, check_head: Callable[[bytes], tuple[Framing, int]], limit: int = HEAD_LIMIT
+        self,
+        check_head: Callable[[bytes], tuple[Framing, int]],
+        limit: int = HEAD_LIMIT,
+        fields: int = FIELD_LIMIT,
     ) -> None:
         self._check_head = check_head
         self._limit = limit
+        self._fields = fields
         self._held = b""
         self._step: Callable[[], bool] = self._leading_line
         self._left = 0
@@ -113,6 +128,9 @@ class StrictFilter:
         if size > self._limit:
             line = self._held.find(b"\r\n", 0, self._limit)
             raise HttpError("the head is too long", 414 if line < 0 else 431)
+        lines = self._held.count(b"\r\n", 0, size)  # without the last one, if that is there
+        if lines > self._fields + (end < 0):
+            raise HttpError("the head has too many headers", 431)
         if end < 0:
             return False
         framing, self._left = self._check_head(self._held[:end])
@@ -278,9 +296,10 @@ _CHUNK_LINE = re.compile(
     rb"(?=[^\r\n]{1,%d}\r\n)([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n"
     % _CHUNK_LINE_LIMIT
 )
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+_LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")  # to some readers a leading zero means octal
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(?:[/?].*)?", re.IGNORECASE | re.DOTALL)
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host"})
 _NEVER_TRAILERS = frozenset(
     b"authorization cache-control connection content-encoding content-length content-range "
     b"content-type cookie expect host keep-alive max-forwards pragma proxy-authorization "
@@ -303,8 +322,13 @@ def _headers(lines: list[bytes]) -> Headers:
         if match is None:
             raise HttpError("a header line is malformed or folded")
         headers.append((match[1].lower(), match[2]))
+        if match[1].lower().replace(b"_", b"-") in _FRAMING and b"_" in match[1]:
+            raise HttpError("a header that some take for one that says where the message ends")
     if len({value for name, value in headers if name == b"content-type"}) > 1:
         raise HttpError("two headers say what the body is")
+    named = b",".join(value for name, value in headers if name == b"connection").lower()
+    if not _FRAMING.isdisjoint(option.strip(b" \t") for option in named.split(b",")):
+        raise HttpError("the Connection header would take another one away from the next reader")
     return headers
 
 

@@ -153,6 +153,7 @@ def _connection(
     pace = Pace(settings.pause_seconds, settings.bytes_per_second)
     limits = ServerLimits(
         head=settings.head_bytes,
+        fields=settings.head_fields,
         idle=settings.idle_seconds,
         head_time=settings.head_seconds,
         body=pace,

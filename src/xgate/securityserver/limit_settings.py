@@ -21,8 +21,8 @@ _Octets = Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
 class LimitSettings(Section, frozen=True):
     """What one message, one connection and one peer may take.
 
-    :param head_bytes: of a request line with its headers. :param soap_bytes: of a SOAP message.
-    :param body_bytes: of a REST body or one attachment.
+    :param head_bytes: of a request line with its headers. :param head_fields: how many of these.
+    :param soap_bytes: of a SOAP message. :param body_bytes: of a REST body or one attachment.
     :param connections: open at one port. :param connections_per_address: of them from one address,
         which is never allowed more than are free. :param connections_per_server: of them from one
         security server, known by its certificate.
@@ -39,6 +39,7 @@ class LimitSettings(Section, frozen=True):
     """
 
     head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=65_536)] = 8192
+    head_fields: Annotated[int, msgspec.Meta(ge=10, le=1000)] = 200
     soap_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 10 << 20
     body_bytes: _Octets = 1 << 40
     connections: _Count = 5000
