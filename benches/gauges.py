@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 __all__ = [
     "Gauge",
+    "Peak",
     "busy_seconds",
     "commit_now",
     "fsync_p50_ms",
@@ -56,6 +57,24 @@ class Gauge:
     def cpu(self) -> float:
         """Seconds of CPU in the window, of all its threads."""
         return self._ended - self._began
+
+
+class Peak:
+    """How far the resident memory of a process has grown, at most, since this was made."""
+
+    def __init__(self, pid: int) -> None:
+        self._status = Path(f"/proc/{pid}/status")
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
+        self._began = self._read("VmRSS")
+
+    def grown_mb(self) -> float:
+        """In MB."""
+        return (self._read("VmHWM") - self._began) / 1024
+
+    def _read(self, name: str) -> int:
+        lines = self._status.read_text().splitlines()
+        (value,) = (line.split()[1] for line in lines if line.startswith(f"{name}:"))
+        return int(value)
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from xgate.net.body import Spool
 from xgate.net.errors import TooBigError
+from xgate.net.room import NoRoomError, Room
 
 
 @settings(max_examples=60, deadline=None)
@@ -42,12 +43,62 @@ def test_more_than_the_limit_is_refused_and_nothing_of_it_kept() -> None:
         assert spool.size == 10
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    octets=st.binary(max_size=300),
+    cuts=st.lists(st.integers(1, 90), max_size=8),
+    keep=st.integers(0, 320),
+    most=st.integers(0, 320),
+)
+def test_only_the_beginning_is_kept_of_what_is_only_counted_from_there_on(
+    octets: bytes, cuts: list[int], keep: int, most: int
+) -> None:
+    room = Room()
+    with Spool(keep=keep, threshold=20, share=room.share()) as spool:
+        rest = octets
+        for cut in [*cuts, 300]:
+            spool.write(rest[:cut])
+            rest = rest[cut:]
+        assert spool.size == len(octets)
+        assert spool.read() == octets[:keep]
+        assert spool.read(most) == octets[: min(keep, most)]
+        assert room.taken in (0, min(keep, len(octets)))
+    assert room.taken == 0
+
+
+def test_what_finds_no_room_fails_alone_and_frees_what_it_had(tmp_path: Path) -> None:
+    room = Room(directory=tmp_path, most=10)
+    with Spool(threshold=2, share=room.share()) as first:
+        first.write(b"123456")
+        with Spool(threshold=2, share=room.share()) as second:
+            second.write(b"1234")
+            with pytest.raises(NoRoomError, match="no room for the body of a message now"):
+                second.write(b"5")
+            third = Spool(threshold=2, share=room.share())
+            third.write(b"ab")
+            assert third.read() == b"ab"
+        assert room.taken == 6
+        first.write(b"7890")
+        assert first.read() == b"1234567890"
+
+
+def test_all_bodies_of_a_message_share_what_one_may_have() -> None:
+    share = Room(each=10).share()
+    with Spool(share=share) as first, Spool(share=share) as second:
+        first.write(b"123456")
+        second.write(b"7890")
+        with pytest.raises(NoRoomError, match="more than 10 octets") as caught:
+            second.write(b"x")
+    assert caught.value.strerror == "The bodies of the message have more than 10 octets"
+
+
 def in_file(spool: Spool) -> bool:
     return spool._file is not None
 
 
 def test_the_file_has_no_name_and_is_for_us_alone(tmp_path: Path) -> None:
-    with Spool(limit=100, threshold=4, directory=tmp_path) as spool:
+    share = Room(directory=tmp_path).share()
+    with Spool(limit=100, threshold=4, share=share) as spool:
         spool.write(b"1234")
         assert not in_file(spool)
         spool.write(b"5")

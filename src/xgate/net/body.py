@@ -1,71 +1,87 @@
 """Bodies of any size in little memory: small ones stay in memory, big ones go to a nameless file.
 
 The rule: the file has no name from its first moment and mode 0600, so that no crash leaves a
-message behind (pipeline 12). The limit is checked before an octet is kept.
+message behind (pipeline 12). Every limit is checked before an octet is kept, and what a file takes
+is claimed from the ``Room`` that all bodies share.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from xgate.net.errors import TooBigError
+from xgate.net.room import Room, Share
 from xgate.net.stream import Octets
 
 __all__ = ["Spool"]
+
+_UNLIMITED = 1 << 62
 
 
 class Spool:
     """Octets written once and read any number of times. A context manager; closes itself.
 
-    :param limit: most octets it takes. :param threshold: octets kept in memory.
-    :param directory: where the file goes; the system's place for temporary files if None.
+    :param limit: most octets it takes. :param keep: how many of them, from the first one, can be
+        read; those that follow are only counted. :param threshold: octets kept in memory.
+    :param share: the message whose body this is; a room without limits if None.
     """
 
     def __init__(
-        self, *, limit: int, threshold: int = 65536, directory: Path | None = None
+        self,
+        *,
+        limit: int = _UNLIMITED,
+        keep: int = _UNLIMITED,
+        threshold: int = 65536,
+        share: Share | None = None,
     ) -> None:
         self._limit = limit
+        self._keep = keep
         self._threshold = threshold
-        self._directory = directory
+        self._share = share or Room().share()
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
+        self._filed = 0
         self._closed = False
         self.size = 0
         """Octets written so far."""
 
+    @property
+    def kept(self) -> int:
+        """Octets that can be read."""
+        return min(self.size, self._keep)
+
     def write(self, data: Octets) -> None:
-        """Append. :raises TooBigError: the limit would be passed; nothing is kept of ``data``."""
+        """Append all of it or, when this raises, nothing that is counted.
+
+        :raises TooBigError: the limit would be passed.
+        :raises NoRoomError: there is no room for it. :raises OSError: it cannot be written.
+        """
         self._check_open()
         if self.size + len(data) > self._limit:
             raise TooBigError(f"more than {self._limit} octets")
+        view = memoryview(data).cast("B")[: max(self._keep - self.size, 0)]
+        if view:
+            self._share.take(len(view))
+            self._append(view)
         self.size += len(data)
-        if self._file is None and self.size <= self._threshold:
-            self._memory += data
-            return
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(  # noqa: SIM115 - open as long as the spool
-                dir=self._directory, buffering=0
-            )
-            self._append(self._memory)
-            self._memory = bytearray()
-        self._append(data)
 
-    def chunks(self, size: int = 65536) -> Iterator[bytes]:
-        """Everything written so far, from the start, in pieces of at most ``size`` octets."""
+    def chunks(self, size: int = 65536, most: int = _UNLIMITED) -> Iterator[bytes]:
+        """Everything kept so far, from the start, in pieces of at most ``size`` octets.
+
+        :param most: where to stop at the latest.
+        """
         self._check_open()
         position = 0
-        while position < self.size:
-            piece = self._read(position, size)
+        while position < (end := min(self.kept, most)):
+            piece = self._read(position, min(size, end - position))
             yield piece
             position += len(piece)
 
-    def read(self) -> bytes:
-        """Everything at once: for bodies that a limit keeps small."""
-        return b"".join(self.chunks())
+    def read(self, most: int = _UNLIMITED) -> bytes:
+        """Everything kept at once, or the first ``most`` octets of it."""
+        return b"".join(self.chunks(max(min(self.kept, most), 1), most))
 
     def close(self) -> None:
         """Forget the octets and free the file."""
@@ -73,6 +89,8 @@ class Spool:
         self._memory = bytearray()
         if self._file is not None:
             self._file.close()
+            self._share.room.give_back(self._filed)
+            self._filed = 0
 
     def _read(self, position: int, size: int) -> bytes:
         self._check_open()
@@ -84,10 +102,21 @@ class Spool:
             raise OSError("the temporary file lost its octets")
         return piece
 
-    def _append(self, data: Octets) -> None:
+    def _append(self, view: memoryview) -> None:
+        if self._file is None:
+            if len(self._memory) + len(view) <= self._threshold:
+                self._memory += view
+                return
+            self._file = self._share.room.open()
+            self._file_away(memoryview(self._memory))
+            self._memory = bytearray()
+        self._file_away(view)
+
+    def _file_away(self, view: memoryview) -> None:
         assert self._file is not None
+        self._share.room.take(len(view))
+        self._filed += len(view)
         self._file.seek(0, 2)
-        view = memoryview(data).cast("B")
         while view:
             view = view[self._file.write(view) :]
 
@@ -107,5 +136,4 @@ class Spool:
         self.close()
 
     def __del__(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        self.close()

@@ -25,7 +25,7 @@ from xgate.securityserver.intake import (
     check_posted,
     take_in,
 )
-from xgate.securityserver.logged import log_message
+from xgate.securityserver.logged import log_message, spools_for_log
 from xgate.securityserver.note import Note
 from xgate.securityserver.outlet import Outlet, PeerSaidError, read_fault_body
 from xgate.securityserver.parts import KeptPart
@@ -69,9 +69,9 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
     server.messagelog.check_can_log()
     with ExitStack() as kept:
         # SOAP attachments are not logged: their digests in the hash chain are (messagelog 1).
-        sent = Sent(server.open_spool if intake.protocol == "REST" else None)
+        sent = Sent(spools_for_log(server, provider) if intake.protocol == "REST" else None)
         kept.callback(sent.close)
-        received = Received(server.open_spool)
+        received = Received(server.spools())
         kept.callback(received.close)
         note.request_sizes, note.response_sizes = sent.sizes, received.sizes
         note.client_address = address_of(world, world.serverconf.server)

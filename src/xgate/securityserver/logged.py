@@ -9,7 +9,7 @@ service, on both servers. Source: messagelog 1.1 to 1.3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from xgate.errors import Fault
 from xgate.ids import ClientId, parse_short_client
 from xgate.messagelog.record import Record, new_key
+from xgate.net.body import Spool
 from xgate.securityserver.parts import KeptPart, octets_for_log
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.settings import MessagelogSettings, SettingsError
@@ -24,7 +25,14 @@ from xgate.trust.verify import Evidence
 from xgate.wire.bodiless import without_body
 from xgate.wire.message import Answer, Request
 
-__all__ = ["BodyRules", "Kept", "log_message", "read_body_rules", "what_is_kept"]
+__all__ = [
+    "BodyRules",
+    "Kept",
+    "log_message",
+    "read_body_rules",
+    "spools_for_log",
+    "what_is_kept",
+]
 
 
 class BodyRules(msgspec.Struct, frozen=True):
@@ -90,6 +98,12 @@ def what_is_kept(
         tuple(octets_for_log(part, rules.most, truncate=rules.truncate) for part in parts),
         complete=all(part.spool.size <= rules.most for part in parts),
     )
+
+
+def spools_for_log(server: SecurityServer, provider: ClientId) -> Callable[[], Spool]:
+    """Opens spools for bodies of one message that nobody but the log will read."""
+    rules = read_body_rules(server.settings.messagelog)
+    return server.spools(keep=rules.most if rules.logs(provider) else 0)
 
 
 async def log_message(

@@ -28,13 +28,6 @@ def octets_for_log(part: KeptPart, most: int, *, truncate: bool = False) -> byte
     :param truncate: only the first ``most``, if there are more.
     :raises Fault: ``logging_failed`` when there are more than ``most``.
     """
-    if part.spool.size <= most:
-        return part.spool.read()
-    if not truncate:
+    if part.spool.size > most and not truncate:
         raise Fault("logging_failed", "Message size exceeds maximum loggable size")
-    beginning = bytearray()
-    for chunk in part.spool.chunks():
-        beginning += chunk
-        if len(beginning) >= most:
-            break
-    return bytes(beginning[:most])
+    return part.spool.read(most)

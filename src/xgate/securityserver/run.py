@@ -27,6 +27,7 @@ from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.drain import Drain
 from xgate.net.own_address import find_own_address
+from xgate.net.room import Room
 from xgate.opmonitor.buffer import OperationalBuffer
 from xgate.opmonitor.sqlite import SqliteOperationalStore
 from xgate.opmonitor.store import OperationalStore
@@ -46,6 +47,7 @@ from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.serverconf_source import open_configuration
 from xgate.securityserver.services import Services
 from xgate.securityserver.settings import Settings, SettingsError
+from xgate.securityserver.spool_settings import open_room
 from xgate.securityserver.stamping import Stamping
 from xgate.securityserver.vouching import Vouching
 from xgate.serverconf.model import ServerConf
@@ -94,6 +96,7 @@ async def run_server(
             stamping.stamp_now,
             envelope,
             load_serverconf,
+            open_room(settings.spool, folder),
         )
         opstore = _open_opstore(settings.opmonitor, folder)
         if opstore is not None:
@@ -149,6 +152,7 @@ def _assemble(
     stamp_now: Callable[[Waiting], Awaitable[None]],
     envelope: Envelope,
     load_serverconf: Callable[[], ServerConf],
+    room: Room,
 ) -> SecurityServer:
     vouching = Vouching(settings, folder, world, signer.ring, clock, journal.event)
     ocsp = vouching.cache
@@ -165,7 +169,7 @@ def _assemble(
         identity=identity,
         peers=Peers(settings.peers, ocsp, identity.client_context, clock.monotonic),
         services=Services(lambda: internal.for_services, clock.monotonic),
-        spool_folder=None,
+        room=room,
         internal=internal,
         loaded_conf=lambda: loader.loaded,
         stamp_now=stamp_now,

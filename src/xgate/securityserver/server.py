@@ -10,7 +10,6 @@ import string
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from pathlib import Path
 
 from xgate.cell import Cell
 from xgate.clock import Clock
@@ -22,6 +21,7 @@ from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.body import Spool
 from xgate.net.context import TlsContext
+from xgate.net.room import Room
 from xgate.opmonitor.buffer import OperationalBuffer
 from xgate.policy.world import World
 from xgate.securityserver.gate import Gates
@@ -58,7 +58,7 @@ class SecurityServer:
         messagelog: MessageLog,
         peers: Peers,
         services: Services,
-        spool_folder: Path | None,
+        room: Room,
         identity: PeerIdentity,
         internal: InternalIdentity,
         loaded_conf: Callable[[], LoadedConf],
@@ -70,8 +70,9 @@ class SecurityServer:
         own_address: str,
         load_serverconf: Callable[[], ServerConf],
     ) -> None:
-        """:param loaded_conf: the global configuration loaded last, with its files.
+        """:param room: what kept bodies may take on the disk.
 
+        :param loaded_conf: the global configuration loaded last, with its files.
         :param stamp_now: gives one logged message its timestamp, or raises a Fault.
         :param envelope: what archives are put into, and downloads as well.
         :param opdata: takes the operational record of each exchange.
@@ -99,7 +100,7 @@ class SecurityServer:
         self.gates = gates
         self.own_address = own_address
         self.load_serverconf = load_serverconf
-        self._spool_folder = spool_folder
+        self.room = room
 
     @property
     def id(self) -> ServerId:
@@ -111,9 +112,14 @@ class SecurityServer:
         """The keys that are usable now."""
         return self.signer.ring.value
 
-    def open_spool(self) -> Spool:
-        """A place for one body, in memory while small."""
-        return Spool(limit=self.settings.limits.body_bytes, directory=self._spool_folder)
+    def spools(self, keep: int | None = None) -> Callable[[], Spool]:
+        """Opens places for the bodies of one message, in memory while small.
+
+        :param keep: how many octets of each are going to be read; all of them if None.
+        """
+        limit = self.settings.limits.body_bytes
+        spool = partial(Spool, limit=limit, share=self.room.share())
+        return spool if keep is None else partial(spool, keep=keep)
 
     def signing_context(self, world: World, client: ClientId) -> SigningContext:
         """The key that signs for ``client`` now.

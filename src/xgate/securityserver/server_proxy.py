@@ -21,7 +21,7 @@ from xgate.policy.access import check_access
 from xgate.policy.admit import check_registered
 from xgate.policy.world import World, address_of
 from xgate.securityserver.aside import read_aside
-from xgate.securityserver.logged import log_message
+from xgate.securityserver.logged import log_message, spools_for_log
 from xgate.securityserver.metaservices import answer_itself, find_metaservice
 from xgate.securityserver.note import Note
 from xgate.securityserver.receive import Received, receive_message
@@ -61,7 +61,7 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
     minimum = server.settings.peers.min_client_version or None
     head = read_request_head(exchange.method, exchange.headers, minimum_version=minimum)
     with ExitStack() as kept:
-        received = Received(server.open_spool)
+        received = Received(server.spools())
         kept.callback(received.close)
         note.request_sizes = received.sizes
         note.service_address = address_of(world, world.serverconf.server)
@@ -87,7 +87,8 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
             log_message, server, request, owner=request.service.client, request_id=head.request_id
         )
         await log(request, parts, evidence, stamp_by=stamp_by(world.globalconf, proven.ocsp))
-        sent = Sent(server.open_spool if head.protocol == "REST" else None)
+        owner = request.service.client
+        sent = Sent(spools_for_log(server, owner) if head.protocol == "REST" else None)
         kept.callback(sent.close)
         note.response_sizes = sent.sizes
         note.sent()

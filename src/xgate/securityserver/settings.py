@@ -27,6 +27,7 @@ from xgate.securityserver.peer_settings import PeerSettings
 from xgate.securityserver.section import Section, SettingsError, read_table
 from xgate.securityserver.serverconf_settings import ServerconfSettings
 from xgate.securityserver.signer_settings import SignerSettings
+from xgate.securityserver.spool_settings import SpoolSettings
 from xgate.securityserver.tls_settings import TlsSettings
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "PostgresSettings",
     "Settings",
     "SettingsError",
+    "SpoolSettings",
     "SqliteSettings",
     "TimestampSettings",
     "TlsSettings",
@@ -189,6 +191,7 @@ class Settings(Section, frozen=True):
     faults: FaultSettings = FaultSettings()
     health: HealthSettings = HealthSettings()
     opmonitor: OpmonitorSettings = OpmonitorSettings()
+    spool: SpoolSettings = SpoolSettings()
     serverconf: ServerconfSettings = ServerconfSettings()
     client: tuple[ClientSettings, ...] = ()
 

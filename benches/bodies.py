@@ -1,0 +1,173 @@
+"""What big bodies cost two security servers: ``python bodies.py --help``.
+
+The rule: both servers run as processes of their own, as users run them; a body goes through as a
+REST body and as an attachment, there and back; nobody but they may hold it. How far a server's
+memory grew is told by the kernel (the peak of its resident memory since just before the exchange,
+less what it was then), and the octets are counted and summed at both ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from body_calls import SERVICES, CallError, call_rest, call_soap, connected, serve_bodies
+from gauges import Gauge, Peak, commit_now, machine
+from pair_at_work import at_work
+from xgate.clock import SystemClock
+from xgate.net.client import ClientConnection
+from xgate.net.errors import NetError
+from xgate.sandbox.country import Country, found_country
+
+__all__ = ["measure"]
+
+_READY_SECONDS = 20.0
+_SMALL = 1000
+_WARM_UP = 4 << 20
+_LOGGED = {
+    "none": "max-body-bytes = 0",
+    "beginning": "truncate-bodies = true",
+}
+
+Call = Callable[[ClientConnection, int, int], Awaitable[None]]
+
+
+async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """All four exchanges in ``folder``, an empty one.
+
+    :raises CallError: an exchange failed. :raises NetError: a server did not start, or broke off.
+    """
+    country = found_country(folder, SystemClock().now(), kind="P-256", services=SERVICES)
+    _log_less(country, _LOGGED[options.logged])
+    async with at_work(country, serve_bodies) as servers, connected(country) as connection:
+        gauges = [Gauge(server.process.pid) for server in servers]
+        names = [place.name for place in country.places]
+        calls: dict[str, Call] = {"rest": call_rest, "soap": partial(call_soap, query="bodies")}
+        for call in calls.values():
+            await _warm_up(country, call)
+        found = {
+            f"{protocol}_{way}": await _one(partial(call, connection, *sizes), gauges, names, size)
+            for protocol, call in calls.items()
+            for way, sizes, size in (
+                ("up", (options.octets, 0), options.octets),
+                ("down", (0, options.octets), options.octets),
+            )
+        }
+    grown = max(one[f"grown_mb_{name}"] for one in found.values() for name in names)
+    return {
+        **found,
+        "grown_mb": grown,
+        "octets": options.octets,
+        "logged": options.logged,
+        **machine(),
+        **commit_now(),
+    }
+
+
+def _log_less(country: Country, setting: str) -> None:
+    """A body of this size is more than a log may take (messagelog 1.2)."""
+    for place in country.places:
+        text = place.settings.read_text()
+        section = f"[messagelog]\n{setting}\n\n[messagelog.timestamping]"
+        place.settings.write_text(text.replace("[messagelog.timestamping]", section))
+
+
+async def _warm_up(country: Country, call: Call) -> None:
+    """Small bodies until one passes, for OCSP may lack at first; then some of a few megabytes."""
+    with trio.fail_after(_READY_SECONDS):
+        while True:
+            try:
+                async with connected(country) as connection:
+                    await call(connection, _SMALL, _SMALL)
+                    for _ in range(3):
+                        await call(connection, _WARM_UP, _WARM_UP)
+                    return
+            except (CallError, NetError) as error:
+                _tell(f"not yet: {error}")
+                await trio.sleep(0.2)
+
+
+async def _one(
+    call: Callable[[], Awaitable[None]], gauges: list[Gauge], names: list[str], size: int
+) -> dict[str, float]:
+    peaks = [Peak(gauge.pid) for gauge in gauges]
+    for gauge in gauges:
+        gauge.begin()
+    began = time.perf_counter()
+    await call()
+    took = time.perf_counter() - began
+    for gauge in gauges:
+        gauge.end()
+    result = {"seconds": took, "mb_per_s": size / took / 1e6}
+    for name, gauge, peak in zip(names, gauges, peaks, strict=True):
+        result[f"cpu_s_per_gb_{name}"] = gauge.cpu / size * 1e9
+        result[f"grown_mb_{name}"] = peak.grown_mb()
+    return result
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _print(result: dict[str, Any]) -> None:
+    rows = {name: value for name, value in result.items() if isinstance(value, dict)}
+    columns = list(next(iter(rows.values())))
+    print(" " * 10, *(f"{column:>22}" for column in columns))
+    for name, row in rows.items():
+        print(f"{name:10}", *(f"{row[column]:22,.2f}" for column in columns))
+    for name, value in result.items():
+        if name not in rows:
+            print(f"{name:12} {value}")
+
+
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """Nurseries wrap what was raised in them: take it out."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
+
+
+def main() -> int:
+    """Measure once and print; 1 when an exchange failed or memory grew by more than allowed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Formatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--octets", type=int, default=10**9, help="of each body")
+    parser.add_argument("--logged", choices=sorted(_LOGGED), default="none", help="of REST bodies")
+    parser.add_argument("--most-mb", type=float, default=16.0, help="by which memory may grow")
+    parser.add_argument("--folder", default=None, help="where the servers' folders are made")
+    options = parser.parse_args()
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="xgate-bench-", dir=options.folder) as folder,
+            _one_error(),
+        ):
+            result = trio.run(measure, options, Path(os.fspath(folder)))
+    except (CallError, NetError, trio.TooSlowError) as error:
+        _tell(f"error: {type(error).__name__}: {error}")
+        return 1
+    print(json.dumps(result)) if options.json else _print(result)
+    return 1 if result["grown_mb"] > options.most_mb else 0
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())
