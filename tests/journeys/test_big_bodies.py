@@ -1,4 +1,4 @@
-"""Bodies that are larger than a server has room for are refused alone, in words, and leave nothing."""
+"""Bodies that a server has no room for are refused alone, in words, and leave nothing."""
 
 from __future__ import annotations
 
