@@ -198,3 +198,27 @@ def test_the_references_openapi_that_is_refused(golden: Path, file: str, code: s
     with pytest.raises(Fault) as refused:
         read_openapi(octets, "", URL)
     assert refused.value.code == code
+
+
+def test_many_endpoints_and_ports_are_counted_in_one_go() -> None:
+    paths = ",".join(f'"/{n}": {{"get": {{}}}}' for n in range(50_000))
+    octets = f'{{"openapi": "3.0.0", "paths": {{{paths}}}}}'.encode()
+    assert len(read_openapi(octets, "application/json", URL).endpoints) == 50_000
+    operations = "".join(f'<w:operation name="o{n}"/>' for n in range(20_000))
+    port = '<w:port binding="t:b"><s:address location="http://h/b"/></w:port>'
+    wsdl = WSDL.replace("</w:binding>", f"{operations}</w:binding>")
+    found = read_wsdl(wsdl.replace("</w:service>", f"{port * 20_000}</w:service>").encode())
+    assert len(found) == 20_002
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "<<: {paths: {/a: {get: {}}}}",
+        "paths: {<<: {/a: {get: {}}}}",
+        "paths: {/a: {<<: {get: {}}}}",
+    ],
+)
+def test_paths_that_are_merged_from_elsewhere_are_refused(document: str) -> None:
+    with pytest.raises(Fault, match="write them out"):
+        read_openapi(f"openapi: 3.0.0\n{document}\n".encode(), "", URL)

@@ -110,3 +110,27 @@ def test_nothing_that_a_server_sends_does_more_than_refuse(octets: bytes) -> Non
     for kind in (JSON, ""):
         with suppress(Fault):
             assert len(hide_openapi_servers(octets, kind, URL)) < DESCRIPTION_LIMIT
+
+
+@pytest.mark.parametrize(
+    "odd", ['!!int ""', "!!bool x", "!!timestamp x", "!!float 1" + ":60" * 300]
+)
+def test_odd_values_are_handed_on_as_they_are(odd: str) -> None:
+    hidden = hide_openapi_servers(f"openapi: 3.0.0\nx: {odd}\n".encode(), "", URL)
+    assert odd.split()[-1].strip('"') in hidden.decode()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "servers: &s [{url: http://secret/a}]\nx: *s",
+        "<<: {servers: [{url: http://secret/a}]}",
+        "x: &s {url: http://secret/a}\nservers: [{<<: *s}, {<<: [*s, *s]}]",
+        "servers: [{url: http://secret/a}]\nservers: [{url: http://secret/b}]",
+        "servers: [{url: http://secret/a, url: http://secret/b}]",
+    ],
+)
+def test_no_way_to_write_yaml_tells_where_a_service_lives(document: str) -> None:
+    hidden = hide_openapi_servers(f"openapi: 3.0.0\n{document}\n".encode(), "", URL)
+    assert b"secret" not in hidden
+    assert b"/a" in hidden

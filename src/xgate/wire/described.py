@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
-import yaml
 from lxml import etree
 
 from xgate.errors import Fault
 from xgate.wire import xml
-from xgate.wire.descriptions import DESCRIPTION_LIMIT, is_json, load_yaml
+from xgate.wire.descriptions import DESCRIPTION_LIMIT, is_json
 from xgate.wire.names import XROAD_NS
+from xgate.wire.yaml_nodes import read_yaml, texts_of
 
 __all__ = ["DescribedApi", "DescribedService", "read_openapi", "read_wsdl"]
 
@@ -30,6 +31,7 @@ _ADDRESSES = tuple(
 )
 # The second is of the protocol's version before 6, and still in the field.
 _VERSIONS = (f"{{{XROAD_NS}}}version", "{http://x-road.ee/xsd/x-road.xsd}version")
+_MERGE = "<<"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _IDENTIFIER = re.compile(r"[^:;/\\%\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028\u2029\ufeff]{1,255}")
 _TEMPLATE = re.compile(r"\{[^{}/]*\}")
@@ -69,7 +71,7 @@ def read_wsdl(octets: bytes) -> tuple[DescribedService, ...]:
     bindings = {binding.get("name"): binding for binding in root.iterfind(f"{_WSDL}binding")}
     services: dict[tuple[str, str | None], DescribedService] = {}
     for port in root.iterfind(f"{_WSDL}service/{_WSDL}port"):
-        for service in _of_port(port, bindings):
+        for service in _of_port(port, bindings):  # takes a binding out: it counts once
             services.setdefault((service.code, service.version), service)
     if not services:
         raise Fault("invalid_wsdl", "The WSDL has no operation at a SOAP address")
@@ -85,7 +87,7 @@ def read_openapi(octets: bytes, content_type: str, url: str) -> DescribedApi:
     """
     try:
         document = _load(octets, is_json(content_type, url))
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         _refuse(str(error).partition("\n")[0])
     if not isinstance(document, dict):
         _refuse("it is no object")
@@ -94,9 +96,9 @@ def read_openapi(octets: bytes, content_type: str, url: str) -> DescribedApi:
         _refuse("it has no version: openapi must be a text")
     if not (version.startswith("3.0") or version == "3.1.0"):
         raise Fault("unsupported_openapi_version", f"OpenAPI {version} is not 3.0 or 3.1.0")
-    endpoints = tuple(_endpoints(document.get("paths")))
-    for endpoint in endpoints:
-        if endpoints.count(endpoint) > 1:
+    endpoints = tuple(_endpoints(document))
+    for endpoint, times in Counter(endpoints).items():
+        if times > 1:
             _refuse(f"it has the endpoint {' '.join(endpoint)} twice")
     return DescribedApi(_base_url(document.get("servers"), url), endpoints)
 
@@ -105,9 +107,11 @@ def _of_port(
     port: etree._Element, bindings: dict[str | None, etree._Element]
 ) -> Iterator[DescribedService]:
     address = next((found for tag in _ADDRESSES for found in port.iterfind(tag)), None)
-    binding = bindings.get((port.get("binding") or "").rpartition(":")[2])
-    if address is None or binding is None:
+    if address is None:
         return  # of another protocol
+    binding = bindings.pop((port.get("binding") or "").rpartition(":")[2], None)
+    if binding is None:
+        return  # there is none, or its services are at another port already
     for operation in binding.iterfind(f"{_WSDL}operation"):
         code = operation.get("name") or ""
         version = next((text for tag in _VERSIONS if (text := operation.findtext(tag))), None)
@@ -129,8 +133,7 @@ def _load(octets: bytes, as_json: bool) -> Any:
         raise ValueError(f"it is larger than {DESCRIPTION_LIMIT} octets")
     if as_json:
         return json.loads(octets, object_pairs_hook=_unique)
-    load_yaml(octets)  # bounds the depth, and builds plain values only
-    return yaml.load(octets, Loader=_Unique)  # noqa: S506  a safe loader, below
+    return texts_of(read_yaml(octets))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -140,25 +143,23 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-class _Unique(yaml.SafeLoader):
-    """A safe loader that refuses a key that is there twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if len(set(keys)) < len(keys):
-            raise yaml.YAMLError("a key is there twice")
-        return super().construct_mapping(node, deep)
-
-
-def _endpoints(paths: Any) -> Iterator[tuple[str, str]]:
-    if not isinstance(paths, dict):
-        return
-    for path, item in paths.items():
-        if not isinstance(path, str) or not path.startswith("/") or not isinstance(item, dict):
+def _endpoints(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    paths = document.get("paths")
+    for mapping in (document, paths):
+        _check_whole(mapping)
+    for path, item in paths.items() if isinstance(paths, dict) else ():
+        if not path.startswith("/") or not isinstance(item, dict):
             continue
+        _check_whole(item)
         for method in _METHODS:
             if method in item:
                 yield method.upper(), _TEMPLATE.sub("*", path)
+
+
+def _check_whole(mapping: Any) -> None:
+    """What is merged from elsewhere would be endpoints that nobody sees here."""
+    if isinstance(mapping, dict) and _MERGE in mapping:
+        _refuse(f"it merges paths ('{_MERGE}'); write them out")
 
 
 def _base_url(servers: Any, url: str) -> str:

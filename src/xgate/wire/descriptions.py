@@ -16,20 +16,19 @@ from lxml import etree
 
 from xgate.errors import Fault
 from xgate.wire import xml
+from xgate.wire.yaml_nodes import merging_nodes, read_yaml, text_of, write_yaml
 
 __all__ = [
     "DESCRIPTION_LIMIT",
     "hide_openapi_servers",
     "hide_wsdl_addresses",
     "is_json",
-    "load_yaml",
 ]
 
 DESCRIPTION_LIMIT = 4 * 1024 * 1024
 """The largest description that is handed on, in octets."""
 _ADDRESS = "{http://schemas.xmlsoap.org/wsdl/soap/}address"
 _PLACEHOLDER = "http://example.org/xroad-endpoint"
-_DEPTH = 100
 
 
 def hide_wsdl_addresses(octets: bytes) -> bytes:
@@ -49,22 +48,7 @@ def hide_openapi_servers(octets: bytes, content_type: str, url: str) -> bytes:
     :param content_type: what the document's server calls it. :param url: where it is.
     :raises Fault: ``internal_error``.
     """
-    as_json = is_json(content_type, url)
-    try:
-        document: Any = msgspec.json.decode(octets) if as_json else load_yaml(octets)
-    except (msgspec.DecodeError, yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
-        raise _unreadable(url) from None
-    if not isinstance(document, dict):
-        raise _unreadable(url)
-    _check_version(document.get("openapi", "3."))
-    servers = document.get("servers")
-    for server in servers if isinstance(servers, list) else ():
-        if isinstance(server, dict) and isinstance(server.get("url"), str):
-            server["url"] = _path_only(server["url"])
-    try:
-        return msgspec.json.encode(document) if as_json else _dump_yaml(document)
-    except (TypeError, ValueError, RecursionError, yaml.YAMLError):
-        raise _unreadable(url) from None
+    return _hide_in_json(octets, url) if is_json(content_type, url) else _hide_in_yaml(octets, url)
 
 
 def is_json(content_type: str, url: str) -> bool:
@@ -77,26 +61,53 @@ def is_json(content_type: str, url: str) -> bool:
     return urlsplit(url).path.endswith(".json")
 
 
-def load_yaml(octets: bytes) -> Any:
-    """Plain values only. Whoever refers to one node from many places gets it many times by
-    reference, so the document in memory is never larger than what was read.
-    """
-    depth = 0
-    for event in yaml.parse(octets, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEPTH:
-            raise yaml.YAMLError
-    return yaml.load(octets, Loader=_LOADER)  # noqa: S506  a safe loader, below
+def _hide_in_json(octets: bytes, url: str) -> bytes:
+    try:
+        document: Any = msgspec.json.decode(octets)
+    except (ValueError, RecursionError):
+        raise _unreadable(url) from None
+    if not isinstance(document, dict):
+        raise _unreadable(url)
+    _check_version(document.get("openapi", "3."))
+    servers = document.get("servers")
+    for server in servers if isinstance(servers, list) else ():
+        if isinstance(server, dict) and isinstance(server.get("url"), str):
+            server["url"] = _path_only(server["url"])
+    return msgspec.json.encode(document)
 
 
-def _dump_yaml(document: Any) -> bytes:
-    text = yaml.dump(document, Dumper=_DUMPER, allow_unicode=True, sort_keys=False)
-    return str(text).encode()
+def _hide_in_yaml(octets: bytes, url: str) -> bytes:
+    """As in JSON; in whatever mapping stands for the root or a server: it may be merged of some."""
+    try:
+        root = read_yaml(octets)
+    except ValueError:
+        raise _unreadable(url) from None
+    if not isinstance(root, yaml.MappingNode):
+        raise _unreadable(url)
+    fields = [field for node in merging_nodes(root, set()) for field in node.value]
+    for key, version in fields:
+        if key.value == "openapi":
+            _check_version(text_of(version) or version.value, text=text_of(version) is not None)
+    seen: set[int] = set()
+    for key, servers in fields:
+        if key.value == "servers" and isinstance(servers, yaml.SequenceNode):
+            for server in servers.value:
+                _hide_server(server, seen)
+    try:
+        return write_yaml(root)
+    except ValueError:
+        raise _unreadable(url) from None
 
 
-def _check_version(version: object) -> None:
-    if not isinstance(version, str) or not version.startswith("3."):
+def _hide_server(server: yaml.Node, seen: set[int]) -> None:
+    for node in merging_nodes(server, seen):
+        for key, address in node.value:
+            if key.value == "url" and (text := text_of(address)) is not None:
+                address.value = _path_only(text)
+
+
+def _check_version(version: object, *, text: bool = True) -> None:
+    if not text or not isinstance(version, str) or not version.startswith("3."):
         raise Fault(
             "internal_error",
             "Incompatible openapi version. Openapi version 3 or greater expected. "
@@ -117,8 +128,3 @@ def _unreadable(url: str) -> Fault:
     return Fault(
         "internal_error", f"Failed overwriting origin URL for the openapi servers for {url}"
     )
-
-
-# The parser in C where the wheel has it: it is ten times faster.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
