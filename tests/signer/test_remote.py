@@ -185,3 +185,14 @@ async def test_what_is_wrong_with_modules_is_the_signers_to_tell(desk: Desk) -> 
         assert await ours.keys.troubles() == ()
         desk.wrong.append("the module hangs")
         assert await ours.keys.troubles() == ("the module hangs",)
+
+
+async def test_a_message_too_large_to_be_asked_for_disturbs_no_other(desk: Desk) -> None:
+    huge = seal_of(b"<message/>", [b""] * 13_000)
+    async with desk.running(), server(desk) as ours:
+        await ours.ring()
+        with pytest.raises(Fault, match=r"signer\.internal_error: .* is too large") as caught:
+            await ours.sign(huge)
+        assert caught.value.code == "cannot_create_signature.internal_error"
+        assert desk.holds(await ours.sign(SEAL), SEAL)
+    assert ours.said == ["signer found"]

@@ -18,6 +18,7 @@ from xgate.net.errors import TimedOutError
 from xgate.net.stream import LINGER, SocketStream
 from xgate.signer.door import check_visitor
 from xgate.signer.protocol import (
+    LARGEST_REQUEST,
     VERSION,
     Answer,
     FrameReader,
@@ -34,7 +35,6 @@ from xgate.signer.service import SignerService, public_ring
 
 __all__ = ["converse"]
 
-_LARGEST_REQUEST = 1 << 20
 _PENDING = 256  # requests of one connection that are under way
 _PATIENCE = 10.0  # seconds to say hello, to end a frame that was begun, to take an answer
 
@@ -117,7 +117,7 @@ class _Line:
     def __init__(self, stream: SocketStream) -> None:
         self._stream = stream
         self._stream.deadline = trio.current_time() + _PATIENCE
-        self._reader = FrameReader(_LARGEST_REQUEST)
+        self._reader = FrameReader(LARGEST_REQUEST)
         self._turn = trio.Lock()
 
     async def say(self, answer: Answer) -> None:

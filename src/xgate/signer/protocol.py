@@ -19,6 +19,7 @@ from xgate.errors import Fault
 from xgate.signer.token import TokenState
 
 __all__ = [
+    "LARGEST_REQUEST",
     "VERSION",
     "Answer",
     "Counted",
@@ -53,6 +54,8 @@ __all__ = [
 VERSION = 1
 _HEAD = 4
 _LARGEST = 16 << 20  # a ring of some thousand certificates
+LARGEST_REQUEST = 1 << 20
+"""Octets of a request, as of a message of 12 000 attachments; more ends the conversation."""
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -246,10 +249,10 @@ _ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 def write_frame(message: Request | Answer) -> bytes:
     """A message in its frame.
 
-    :raises Fault: ``internal_error`` when it is larger than any frame may be.
+    :raises Fault: ``internal_error`` when it is larger than the other side takes.
     """
     octets = _ENCODER.encode(message)
-    if len(octets) > _LARGEST:
+    if len(octets) > (LARGEST_REQUEST if isinstance(message, Request) else _LARGEST):
         raise _broken(f"a message of {len(octets)} octets is too large")
     return len(octets).to_bytes(_HEAD, "big") + octets
 

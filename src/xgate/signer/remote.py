@@ -127,6 +127,8 @@ class RemoteKeys:
                 except ClosedError:
                     if self._link.value is link:
                         await self._link.wait_changed()
+                except Fault as fault:
+                    raise _refusal(fault.code, fault.text) from None
         raise _refusal("token_not_available", "The signer took too long")
 
     async def _wait_link(self) -> _Link:
@@ -175,10 +177,15 @@ class _Link:
         self._more.set()
 
     async def ask(self, request: Callable[[int], Numbered]) -> Answer:
-        """The answer to one request. :raises ClosedError: the connection ended before it came."""
+        """The answer to one request.
+
+        :raises ClosedError: the connection ended before it came. :raises Fault: it is too large to
+            be asked: a signer would end the conversation of all by it, again and again.
+        """
         number, call = next(self._numbers), _Call()
+        frame = write_frame(request(number))
         self._calls[number] = call
-        self._unsent.append(write_frame(request(number)))
+        self._unsent.append(frame)
         self._more.set()
         try:
             await call.over.wait()
