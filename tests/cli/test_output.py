@@ -97,13 +97,13 @@ def test_a_pin_that_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     empty = tmp_path / "pin"
     empty.write_bytes(b"\nSecret")
     monkeypatch.setattr(sys, "stdin", io.StringIO("Secret\n"))
-    monkeypatch.delenv("TOKEN_PIN", raising=False)
+    monkeypatch.delenv("NO_PIN", raising=False)
     for pin_file, pin_env, cause in (
         (None, None, "Give the PIN by"),
         (empty, None, "is empty"),
         (tmp_path / "gone", None, "No such file"),
-        (None, "TOKEN_PIN", "TOKEN_PIN is not set"),
-        (empty, "TOKEN_PIN", "not by both"),
+        (None, "NO_PIN", "NO_PIN is not set"),
+        (empty, "NO_PIN", "not by both"),
     ):
         with pytest.raises(Unusable, match=cause):
             read_pin(pin_file, pin_env)

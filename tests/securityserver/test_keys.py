@@ -56,6 +56,18 @@ def test_the_software_token_opens_by_any_source(
     tokens.close()
 
 
+def test_a_command_for_one_pin_inherits_no_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARD_PIN", "Card999")
+    told = f"import os; print({PIN!r} if 'CARD_PIN' not in os.environ else 'inherited')"
+    command = [sys.executable, "-c", told]
+    both = settings(pin_command=command, pins={"6b": {"pin-env": "CARD_PIN"}})
+    tokens = open_tokens(both, folder, refused)
+    assert tokens.software.state().active
+    tokens.close()
+
+
 def test_what_stops_the_start(folder: Path) -> None:
     (folder / "wrong").write_text("Geheim999")
     for said, error, text in (

@@ -16,6 +16,8 @@ from typing import TextIO, TypeVar
 
 import msgspec
 
+from xgate.signer.pins import take_variable
+
 __all__ = [
     "Unusable",
     "path_text",
@@ -94,9 +96,10 @@ def read_pin(pin_file: Path | None, pin_env: str | None, *, prompt: str = "PIN: 
     if pin_file is not None:
         pin = read_file(pin_file, 4096).decode("utf-8", "replace").split("\n", 1)[0].rstrip("\r")
     elif pin_env is not None:
-        if pin_env not in os.environ:
+        octets = take_variable(pin_env)
+        if octets is None:
             raise Unusable(f"The environment variable {pin_env} is not set")
-        pin = os.environ[pin_env]
+        pin = octets.decode("utf-8", "replace")
     elif sys.stdin.isatty():
         pin = getpass.getpass(prompt)
     else:

@@ -15,7 +15,7 @@ from xgate.errors import Fault
 from xgate.securityserver.keys_settings import KeysSettings, pin_source
 from xgate.securityserver.section import SettingsError
 from xgate.signer.entries import SOFTWARE
-from xgate.signer.pins import PinSource, read_pins
+from xgate.signer.pins import PinSource, read_pins, take_variable
 from xgate.signer.tokens import Refused, TokenModule, Tokens, find_module, known_modules
 
 __all__ = ["open_tokens", "prepare_tokens"]
@@ -95,13 +95,18 @@ def _open_devices(settings: KeysSettings, folder: Path, refused: Refused) -> Tok
 
 
 class _Pins:
-    """The PINs as the settings say; read when they are needed, never kept."""
+    """The PINs as the settings say; files and commands are read when they are needed, and variables
+    at once: no command for another PIN inherits them.
+    """
 
     def __init__(self, settings: KeysSettings, folder: Path) -> None:
         self._main = pin_source(settings, folder)
         self._others: Mapping[str, PinSource | None] = {
             token_id: pin_source(said, folder) for token_id, said in settings.pins.items()
         }
+        for source in (self._main, *self._others.values()):
+            if source is not None and source.env:
+                take_variable(source.env)
 
     def find(self, token_id: str) -> str | None:
         """The PIN of this token, or None. :raises Fault: ``login_failed``."""

@@ -21,7 +21,7 @@ import msgspec
 from xgate.errors import Fault
 from xgate.signer.entries import SOFTWARE
 
-__all__ = ["PinSource", "check_pin_policy", "read_pins"]
+__all__ = ["PinSource", "check_pin_policy", "read_pins", "take_variable"]
 
 _MAX_BYTES = 4096
 _COMMAND_SECONDS = 30.0
@@ -105,13 +105,22 @@ def _read(source: PinSource) -> str:
         raise Fault("login_failed", f"{source} gives no UTF-8 text") from None
 
 
-def _read_variable(name: str) -> bytes:
-    """It leaves the environment, so that no program that this process runs inherits it."""
+def take_variable(name: str) -> bytes | None:
+    """What an environment variable holds, or held when it was taken first.
+
+    It leaves the environment, so that no program that this process runs inherits it: whoever knows
+    of several takes them all before a command is run for another.
+    """
     if name in os.environ:
         _TAKEN[name] = os.fsencode(os.environ.pop(name))
-    if name not in _TAKEN:
+    return _TAKEN.get(name)
+
+
+def _read_variable(name: str) -> bytes:
+    octets = take_variable(name)
+    if octets is None:
         raise Fault("login_failed", f"The environment variable {name} is not set")
-    return _TAKEN[name]
+    return octets
 
 
 def _read_file(path: Path) -> bytes:
