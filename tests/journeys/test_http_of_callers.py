@@ -150,6 +150,31 @@ async def test_a_whole_target_must_be_of_the_host_that_is_called(
     assert answer.split(b" ", 2)[1] == status
 
 
+@pytest.mark.parametrize("path", ["/%721/XG", "/./r1/XG", "/R1/XG", "/r1", "/r2/XG", "/r11/XG"])
+async def test_only_what_begins_with_r1_is_rest(caller: Caller, path: str) -> None:
+    reply = await caller.send("GET", path, [("X-Road-Client", CONSUMER.url)])
+
+    assert (reply.status, reply.code) == (200, "client.invalid_http_method")
+
+
+@pytest.mark.parametrize(
+    ("lines", "target", "status"),
+    [
+        (("X: " + "y" * 9000,), ECHO, b"431"),
+        (tuple(f"X{number}: {'y' * 80}" for number in range(100)), ECHO, b"431"),
+        ((), ECHO + "?" + "y" * 9000, b"414"),
+        ((), ECHO + "/" + "%C3" * 10, b"400"),
+    ],
+)
+async def test_heads_that_are_too_much(
+    caller: Caller, lines: tuple[str, ...], target: str, status: bytes
+) -> None:
+    answer = await talk(caller, head("GET", target, CLIENT, CLOSE, *lines))
+
+    assert answer.split(b" ", 2)[1] == status
+    assert b"x-road-error" not in answer.lower()
+
+
 async def test_no_tunnel_and_no_other_protocol(caller: Caller) -> None:
     tunnel = await talk(caller, head("CONNECT", "any.example:80", CLOSE))
     upgrade = head("GET", ECHO, CLIENT, "Connection: Upgrade, close", "Upgrade: websocket")

@@ -13,6 +13,8 @@ import pytest
 from tests.journeys.rows import MESSAGES, SOAP_NS, Row, assert_told, good
 from tests.journeys.spoken import XML, http, saying
 
+from xgate.sandbox.country import CONSUMER, PROVIDER
+
 if TYPE_CHECKING:
     from tests.journeys.conftest import Caller
 
@@ -262,6 +264,29 @@ async def test_cookies_are_nobodys_but_the_callers(unserved: Unserved) -> None:
     assert first.header("set-cookie") == "a=b"
     assert len(heard) == 2
     assert all(b"cookie" not in request.lower() for request in heard)
+
+
+async def test_of_the_services_headers_those_that_are_the_servers_stay_behind(
+    unserved: Unserved,
+) -> None:
+    caller, port = unserved
+    connections = ("Keep-Alive: 1", "Server: x", "User-Agent: x", "TE: x", "Trailer: x")
+    reserved = ("X-Road-Id: forged", "X-Road-Request-Hash: forged", "X-Road-Client: forged")
+    others = ("X-oDd: 1", "x-odd: 2", "X-Road-UserId: own", "X-Road-Error: own.word", "Via: a")
+    answer = http(b"{}", "a/b", "200 OK", *connections, *reserved, *others, "X-Road-Service: a/b/c/d/e")
+    async with saying(port, answer):
+        reply = await caller.rest("GET", "/x", [("X-Road-Id", "own-1")], service="echo")
+
+    assert (reply.status, reply.code) == (200, "own.word")
+    lines = [f"{name}: {value}" for name, value in reply.headers]
+    assert [line for line in lines if line in others] == list(others)
+    assert not any("forged" in line for line in lines)
+    names = {name.lower() for name, _ in reply.headers}
+    assert {"keep-alive", "server", "user-agent", "te", "trailer"}.isdisjoint(names)
+    assert reply.header("x-road-id") == "own-1"
+    assert reply.header("x-road-client") == CONSUMER.url
+    assert reply.all("x-road-service") == ["a/b/c/d/e", f"{PROVIDER.url}/echo"]
+    assert len(reply.header("x-road-request-hash")) == 88
 
 
 async def test_a_redirect_is_an_answer_in_rest(unserved: Unserved) -> None:
