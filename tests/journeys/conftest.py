@@ -172,11 +172,14 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
 
 @pytest.fixture(scope="module")
 def unserved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Caller, int]]:
-    """A country whose services ``tell`` and ``echo`` are left to the tests, at this port."""
+    """A country whose services ``tell``, ``late`` and ``echo`` are the tests' own, at this port.
+
+    ``late`` is waited for no longer than 0.2 seconds.
+    """
     country = new_country(tmp_path_factory.mktemp("unserved"))
     (port,) = find_free_ports(1, ["127.0.0.1"])
     settings = country.provider.settings
-    url = re.compile(r'"http://[^"]*(/soap/tell|/rest/echo)"')
+    url = re.compile(r'"http://[^"]*(/soap/tell|/soap/slow|/rest/echo)"')
     settings.write_text(url.sub(rf'"http://127.0.0.1:{port}\1"', settings.read_text()))
     with (
         run_in_background(country, SystemClock(), services=Desk().serve) as running,

@@ -7,9 +7,12 @@ socket that sends the octets it was told to, so nothing is too wrong to be said.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 from tests.journeys.rows import MESSAGES, SOAP_NS, Row, assert_told, good
 from tests.journeys.spoken import XML, http, saying
 
@@ -123,6 +126,33 @@ async def test_what_is_wrong_with_an_answer(unserved: Unserved, row: Row) -> Non
     assert_told(reply, FAILED + row.code, row.text)
     answers = [logged for logged in caller.records("service-2")[1] if logged.record.response]
     assert answers == []
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n", http(GOOD)[:-100]])
+@pytest.mark.parametrize("trickle", [False, True])
+async def test_who_stops_in_the_middle_or_never_ends(
+    unserved: Unserved, said: bytes, trickle: bool
+) -> None:
+    """Silence ends after the time of the service; octets now and then do not make it longer."""
+    caller, port = unserved
+
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            with suppress(trio.BrokenResourceError):
+                await stream.receive_some()
+                await stream.send_all(said)
+                while trickle:
+                    await trio.sleep(0.05)
+                    await stream.send_all(b"x")
+                await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(trio.serve_tcp, serve, port, host="127.0.0.1"))
+        with trio.fail_after(10):
+            reply = await caller.soap("late", "slow-1")
+        nursery.cancel_scope.cancel()
+
+    assert_told(reply, FAILED + "io_error", "the peer took too long")
 
 
 async def test_a_connection_that_is_torn_down(unserved: Unserved) -> None:
@@ -273,7 +303,9 @@ async def test_of_the_services_headers_those_that_are_the_servers_stay_behind(
     connections = ("Keep-Alive: 1", "Server: x", "User-Agent: x", "TE: x", "Trailer: x")
     reserved = ("X-Road-Id: forged", "X-Road-Request-Hash: forged", "X-Road-Client: forged")
     others = ("X-oDd: 1", "x-odd: 2", "X-Road-UserId: own", "X-Road-Error: own.word", "Via: a")
-    answer = http(b"{}", "a/b", "200 OK", *connections, *reserved, *others, "X-Road-Service: a/b/c/d/e")
+    answer = http(
+        b"{}", "a/b", "200 OK", *connections, *reserved, *others, "X-Road-Service: a/b/c/d/e"
+    )
     async with saying(port, answer):
         reply = await caller.rest("GET", "/x", [("X-Road-Id", "own-1")], service="echo")
 

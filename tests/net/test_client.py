@@ -235,6 +235,32 @@ async def test_waiting_is_bounded_by_the_timeout_and_unbounded_without(
         await far.send_all(OK)
 
 
+async def test_an_answer_that_never_ends_is_ended_where_a_rate_is_demanded(
+    a_client: Connect, autojump_clock: MockClock
+) -> None:
+    client, far = a_client()
+    client.timeout, client.rate = 60, 100
+
+    async def trickle() -> None:
+        await far.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            await far.send_all(b"x")
+            await trio.sleep(1)
+
+    await client.request("GET", "/", [])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trickle)
+        with pytest.raises(TimedOutError):
+            await exhaust(client)
+        nursery.cancel_scope.cancel()
+    assert 60 < trio.current_time() < 63
+
+
+async def exhaust(client: ClientConnection) -> None:
+    await client.receive_head()
+    await read_body(client)
+
+
 async def test_what_http_cannot_carry_is_not_sent(a_client: Connect) -> None:
     client, far = a_client()
     for method, target, headers in [

@@ -88,12 +88,14 @@ class ClientConnection:
 
     :ivar stream: the connection below; its ``peer_chain`` is what the server presented.
     :ivar timeout: seconds that each wait for the server may take; ``math.inf`` waits forever.
+    :ivar rate: octets a second that it must reach beyond so much waiting in all (``Pace``).
     :ivar target: what whoever opened it calls the server; nothing here looks at it.
     """
 
     def __init__(self, stream: Stream, authority: str, *, head_limit: int = _HEAD_LIMIT) -> None:
         self.stream = stream
         self.timeout = math.inf
+        self.rate = 0
         self.target = ""
         self._authority = authority
         self._method = b""
@@ -207,7 +209,7 @@ class ClientConnection:
         return await self._http.event(self._pace())
 
     def _pace(self) -> Pace:
-        return Pace(gap=self.timeout, rate=0)
+        return Pace(gap=self.timeout, rate=self.rate)
 
     def _check_head(self, head: bytes) -> tuple[Framing, int]:
         framing, size = check_response(head, self._method)

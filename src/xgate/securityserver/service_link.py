@@ -18,6 +18,8 @@ from xgate.serverconf.model import Service
 
 __all__ = ["connected", "target_of_url"]
 
+_LEAST_RATE = 1024  # octets a second, beyond the time of the service: nobody answers for ever
+
 
 @asynccontextmanager
 async def connected(
@@ -37,7 +39,7 @@ async def connected(
             parts.hostname or "", parts.port or (443 if secure else 80), secure, service.timeout
         )
         try:
-            connection.timeout = service.timeout
+            connection.timeout, connection.rate = service.timeout, _LEAST_RATE
             if secure and service.verify_tls:
                 _check_pinned(connection.stream.peer_chain, service, certificates)
             yield connection
