@@ -260,6 +260,12 @@ def found(tmp_path: Path) -> Callable[..., Country]:
     return partial(new_country, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def founding(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Country]:
+    """Founds countries for a module's tests, each in a folder of this name."""
+    return lambda name: new_country(tmp_path_factory.mktemp(name))
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Starter:
     """Starts a country for one test: ``async with start() as started``."""

@@ -15,6 +15,7 @@ from xgate.securityserver.intake import check_belongs, is_rest, take_in
 from xgate.securityserver.rest_intake import RestIntake
 from xgate.securityserver.soap_intake import SoapIntake
 from xgate.trust.seal import seal_of
+from xgate.wire.attachments import BodyLimits
 from xgate.wire.rest import read_rest_response, request_hash, write_rest_response
 from xgate.wire.target import BadTarget
 
@@ -64,12 +65,12 @@ async def test_a_bad_target_has_no_protocol(serve: Serve) -> None:
 
 async def test_each_protocol_is_taken_in_by_its_own(serve: Serve) -> None:
     async def rest(exchange: Exchange) -> None:
-        intake = await take_in(exchange, True, "XG", 1000)
+        intake = await take_in(exchange, True, "XG", BodyLimits(head=1000))
         assert isinstance(intake, RestIntake)
         assert intake.request.service.service_code == "people"
 
     async def soap(exchange: Exchange) -> None:
-        intake = await take_in(exchange, False, "XG", 10_000)
+        intake = await take_in(exchange, False, "XG", BodyLimits(head=10_000))
         assert isinstance(intake, SoapIntake)
         assert intake.request.id == "q"
 
@@ -84,7 +85,7 @@ async def test_an_answer_belongs_to_the_request_as_it_was_sent(
     """The hash of the body part counts, and an empty one is not none."""
 
     async def look(exchange: Exchange) -> None:
-        intake = await take_in(exchange, True, "XG", 1000)
+        intake = await take_in(exchange, True, "XG", BodyLimits(head=1000))
         assert isinstance(intake, RestIntake)
         sent = seal_of(intake.request.octets, [] if body is None else [body])
         head, *parts = (part.digest for part in sent.parts)

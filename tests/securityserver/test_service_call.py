@@ -27,6 +27,7 @@ from xgate.securityserver.services import Services
 from xgate.serverconf.model import Protocol, Service
 from xgate.testing.clock import FakeClock
 from xgate.trust.verify import Evidence
+from xgate.wire.attachments import BodyLimits
 from xgate.wire.message import Answer, Request
 from xgate.wire.parts import Head, PartBegin, PartData, PartEnd
 from xgate.wire.rest import RestResponse, read_rest_call
@@ -89,7 +90,9 @@ class Call:
             for event in (PartBegin(1, REST_BODY, ()), PartData(body), PartEnd()):
                 received.take(event)
         services = Services(service_context, FakeClock().monotonic)
-        server = cast("SecurityServer", SimpleNamespace(services=services))
+        server = cast(
+            "SecurityServer", SimpleNamespace(services=services, body_limits=BodyLimits())
+        )
         service = Service(
             ServiceId(PROVIDER, "svc"),
             Protocol(request.protocol),

@@ -18,6 +18,7 @@ from xgate.sandbox.places import CONSUMER, PROVIDER
 from xgate.securityserver.receive import Received
 from xgate.securityserver.send import PartEvent
 from xgate.securityserver.soap_intake import SoapIntake, check_posted, take_soap
+from xgate.wire.attachments import BodyLimits
 from xgate.wire.fields import find_header
 from xgate.wire.parts import Head, PartBegin, PartData, PartEnd
 
@@ -40,7 +41,7 @@ async def take(
 
     async def handle(exchange: Exchange) -> None:
         try:
-            await act(exchange, await take_soap(exchange, limit))
+            await act(exchange, await take_soap(exchange, BodyLimits(head=limit)))
         except Fault as fault:
             faults.append(fault)
         if not exchange.started:
@@ -179,7 +180,7 @@ async def test_a_message_that_does_not_come_in_time_is_not_waited_for(
 
     async def handle(exchange: Exchange) -> None:
         try:
-            await take_soap(exchange, 100_000)
+            await take_soap(exchange, BodyLimits(head=100_000))
         except Fault as fault:
             faults.append(fault)
         refused.set()

@@ -40,6 +40,7 @@ from xgate.wire.transport import (
     FaultHead,
     MessageReader,
     MessageWriter,
+    TransportLimits,
     read_response_head,
     write_request_head,
 )
@@ -60,7 +61,7 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
         check_posted(exchange)
     world.globalconf.check_valid(now)
     _, auth_ocsp = await server.wait_auth_key(world)
-    intake = await take_in(exchange, rest, world.globalconf.own, server.settings.limits.soap_bytes)
+    intake = await take_in(exchange, rest, world.globalconf.own, server.body_limits)
     note.describe(intake.request, intake.request_id)
     client = check_registered(world.serverconf, intake.request.client)
     check_information_system(exchange, client, server)
@@ -83,7 +84,9 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
                     await _send(intake, Outlet(peer), sent, server, world, auth_ocsp)
             except PeerSaidError as said:
                 raise said.fault from None
-            answer = note.answer = await _receive(intake, peer, received, note)
+            answer = note.answer = await _receive(
+                intake, peer, received, note, server.transport_limits
+            )
         evidence = received.evidence
         now = server.clock.now()
         with faults_under("signature_verification"):
@@ -143,7 +146,11 @@ async def _sign_and_log(
 
 
 async def _receive(
-    intake: Intake, peer: ClientConnection, received: Received, note: Note
+    intake: Intake,
+    peer: ClientConnection,
+    received: Received,
+    note: Note,
+    limits: TransportLimits,
 ) -> Answer:
     """The peer's answer, whole; a fault of the peer is raised as it came."""
     answers: list[Answer] = []
@@ -159,7 +166,9 @@ async def _receive(
         async def on_head(original_content_type: str | None = head.original_content_type) -> None:
             answers.append(await intake.read_answer(received, original_content_type))
 
-        reader = MessageReader(head.boundary, sender="server", protocol=intake.protocol)
+        reader = MessageReader(
+            head.boundary, sender="server", protocol=intake.protocol, limits=limits
+        )
         with _lost_in_the_answer():
             await receive_message(received, reader, peer.receive, on_head)
     except RefusedError as error:  # in TLS 1.3 a refused certificate shows only here

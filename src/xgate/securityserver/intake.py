@@ -21,6 +21,7 @@ from xgate.securityserver.soap_intake import SoapIntake, check_posted, take_soap
 from xgate.serverconf.model import Client
 from xgate.trust.seal import Seal
 from xgate.wire import message
+from xgate.wire.attachments import BodyLimits
 from xgate.wire.message import Answer, Request, check_answer
 from xgate.wire.target import Target, read_target
 from xgate.wire.transport import MessageWriter
@@ -110,7 +111,7 @@ class Intake(Protocol):
 
 
 async def take_in(
-    exchange: Exchange, rest: bool, instance: str, soap_limit: int
+    exchange: Exchange, rest: bool, instance: str, limits: BodyLimits
 ) -> RestIntake | SoapIntake:
     """Read the request up to its message; attachments and body wait to be streamed.
 
@@ -119,7 +120,7 @@ async def take_in(
     """
     if rest:
         return take_rest(exchange, instance)
-    return await take_soap(exchange, soap_limit)
+    return await take_soap(exchange, limits)
 
 
 def check_belongs(intake: Intake, answer: Answer, sent: Seal) -> None:

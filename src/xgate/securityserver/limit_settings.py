@@ -23,6 +23,9 @@ class LimitSettings(Section, frozen=True):
 
     :param head_bytes: of a request line with its headers. :param head_fields: how many of these.
     :param soap_bytes: of a SOAP message. :param body_bytes: of a REST body or one attachment.
+    :param attachments: of one message. :param part_head_bytes: of the headers of one of its parts.
+    :param part_heads_bytes: of the headers of all of them.
+    :param multipart_depth: how deep an information system may nest multiparts.
     :param connections: open at one port. :param connections_per_address: of them from one address,
         which is never allowed more than are free. :param connections_per_server: of them from one
         security server, known by its certificate.
@@ -41,6 +44,10 @@ class LimitSettings(Section, frozen=True):
     head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=65_536)] = 8192
     head_fields: Annotated[int, msgspec.Meta(ge=10, le=1000)] = 200
     soap_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 10 << 20
+    attachments: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10_000
+    part_head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=64 << 20)] = 256 << 10
+    part_heads_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 4 << 20
+    multipart_depth: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     body_bytes: _Octets = 1 << 40
     connections: _Count = 5000
     connections_per_address: _Count = 1000

@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
+from msgspec.structs import replace
+
 from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.globalconf.source import LoadedConf
@@ -28,6 +30,7 @@ from xgate.securityserver.gate import Gates
 from xgate.securityserver.identity import PeerIdentity
 from xgate.securityserver.internal_identity import InternalIdentity
 from xgate.securityserver.journal import Journal
+from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.peers import Peers
 from xgate.securityserver.services import Services
 from xgate.securityserver.settings import Settings
@@ -37,6 +40,8 @@ from xgate.signer.holder import KeyHolder
 from xgate.signer.keyring import AuthKey, Keyring, choose_auth_key, choose_sign_key
 from xgate.signer.signer import SigningContext
 from xgate.trust.certificate import Certificate
+from xgate.wire.attachments import BodyLimits
+from xgate.wire.transport import TransportLimits
 
 __all__ = ["SecurityServer", "new_token", "new_uuid"]
 
@@ -101,6 +106,7 @@ class SecurityServer:
         self.own_address = own_address
         self.load_serverconf = load_serverconf
         self.room = room
+        self.body_limits, self.transport_limits = _limits_of(settings.limits)
 
     @property
     def id(self) -> ServerId:
@@ -156,6 +162,23 @@ class SecurityServer:
 
     def _auth_certificates(self) -> Iterable[Certificate]:
         return (key.certificate for key in self.ring.authentication)
+
+
+def _limits_of(settings: LimitSettings) -> tuple[BodyLimits, TransportLimits]:
+    """What bodies of information systems, and messages of other servers, may cost."""
+    head, headers = settings.part_head_bytes, settings.part_heads_bytes
+    body = BodyLimits(
+        head=settings.soap_bytes,
+        attachments=settings.attachments,
+        depth=settings.multipart_depth,
+        mime=replace(BodyLimits().mime, header=head, headers=headers),
+    )
+    transport = TransportLimits(
+        head=settings.soap_bytes,
+        attachments=settings.attachments,
+        mime=replace(TransportLimits().mime, header=head, headers=headers),
+    )
+    return body, transport
 
 
 def new_token() -> str:

@@ -41,6 +41,7 @@ from xgate.wire.soap import SoapMessage, read_soap
 from xgate.wire.transport import (
     MessageReader,
     TransportHead,
+    TransportLimits,
     check_method,
     check_original_content_type,
     read_request_head,
@@ -66,7 +67,7 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
         note.request_sizes = received.sizes
         note.service_address = address_of(world, world.serverconf.server)
         arrival = _Arrival(exchange, server, world, head, received, note, now)
-        await _receive(exchange, head, received, arrival)
+        await _receive(exchange, head, received, arrival, server.transport_limits)
         request, context = arrival.request, arrival.context
         check_path(request)
         answer_by = _choose(world, request, note)
@@ -200,14 +201,19 @@ async def _read_request(head: TransportHead, received: Received) -> Request | Fa
     if head.protocol == "REST":
         return read_rest_request(received.octets)
     check_original_content_type(head.original_content_type)
-    read = partial(read_soap, content_type=received.head.content_type)
-    return await read_aside(received.octets, read)
+    octets = received.octets  # the reader of the message has held them to the limit
+    read = partial(read_soap, content_type=received.head.content_type, limit=len(octets))
+    return await read_aside(octets, read)
 
 
 async def _receive(
-    exchange: Exchange, head: TransportHead, received: Received, arrival: _Arrival
+    exchange: Exchange,
+    head: TransportHead,
+    received: Received,
+    arrival: _Arrival,
+    limits: TransportLimits,
 ) -> None:
-    reader = MessageReader(head.boundary, sender="client", protocol=head.protocol)
+    reader = MessageReader(head.boundary, sender="client", protocol=head.protocol, limits=limits)
     try:
         await receive_message(received, reader, exchange.receive, arrival)
     except NetError as error:

@@ -125,7 +125,7 @@ async def _call_soap(
             answer = await connection.receive_head()
             content_type = _check_answer(answer)
             await reply.begin("SOAP", content_type)
-            reader = SoapBodyReader(content_type, answer=True)
+            reader = SoapBodyReader(content_type, answer=True, limits=server.body_limits)
             body = SoapBody(connection.receive, reader, SERVICE_FAILED)
             part = await body.head()
             message = await _read_answer(part)
@@ -168,7 +168,9 @@ def _check_answer(answer: ResponseHead) -> str:
 
 async def _read_answer(part: Head) -> SoapMessage:
     """The service's message; a fault of the service is raised as it came."""
-    found = await read_aside(part.octets, partial(read_soap, content_type=part.content_type))
+    octets = part.octets  # the reader of the body has held them to the limit
+    read = partial(read_soap, content_type=part.content_type, limit=len(octets))
+    found = await read_aside(octets, read)
     if isinstance(found, Fault):
         raise found
     return found

@@ -46,10 +46,10 @@ def check_posted(exchange: Exchange) -> None:
         check_method(exchange.method)
 
 
-async def take_soap(exchange: Exchange, limit: int) -> SoapIntake:
+async def take_soap(exchange: Exchange, limits: BodyLimits) -> SoapIntake:
     """Read a SOAP request up to its message; the attachments wait.
 
-    :param limit: octets of the message.
+    :param limits: of what it may cost.
     :raises Fault: ``client...`` for what is wrong with it, else ``internal_error``.
     """
     content_type = exchange.find_header("content-type") or ""
@@ -59,14 +59,14 @@ async def take_soap(exchange: Exchange, limit: int) -> SoapIntake:
         check_soap_action(soap_action)
     check_original_content_type(content_type)
     with faults_under(CLIENT):
-        reader = SoapBodyReader(content_type, limits=BodyLimits(head=limit))
+        reader = SoapBodyReader(content_type, limits=limits)
         intake = SoapIntake(exchange, reader, content_type, soap_action)
         with trio.move_on_after(_READING_SECONDS) as reading:
             head = await intake.wait_head()
     if reading.cancelled_caught:
         raise Fault("internal_error", "Reading SOAP from request timed out")
     with faults_under(CLIENT):
-        read = partial(read_soap, content_type=head.content_type, limit=limit)
+        read = partial(read_soap, content_type=head.content_type, limit=limits.head)
         found = await read_aside(head.octets, read)
     if isinstance(found, Fault):
         raise fault_of_caller(found)
@@ -124,8 +124,10 @@ class SoapIntake:
         """
         assert received.head is not None
         with faults_under(SERVICE_FAILED):
-            read = partial(read_soap, content_type=received.head.content_type)
-            found = await read_aside(received.octets, read)
+            octets = received.octets  # the reader of the message has held them to the limit
+            kind = received.head.content_type
+            read = partial(read_soap, content_type=kind, limit=len(octets))
+            found = await read_aside(octets, read)
         if isinstance(found, Fault):
             raise found
         check_original_content_type(content_type)
