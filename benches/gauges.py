@@ -37,11 +37,11 @@ class Gauge:
         self.pid = pid
         self.rss = self.pss = 0.0
         """The most memory seen, in MB: resident, and with shared pages in equal shares."""
-        self._began = self._ended = 0.0
+        self._began = self._ended = self._apart_began = self._apart_ended = 0.0
 
     def begin(self) -> None:
         """The window opens."""
-        self._began = _cpu_seconds(self.pid)
+        self._began, self._apart_began = _cpu_seconds(self.pid)
 
     def look(self) -> None:
         """Note its memory, if it is more than before."""
@@ -51,12 +51,17 @@ class Gauge:
     def end(self) -> None:
         """The window closes."""
         self.look()
-        self._ended = _cpu_seconds(self.pid)
+        self._ended, self._apart_ended = _cpu_seconds(self.pid)
 
     @property
     def cpu(self) -> float:
         """Seconds of CPU in the window, of all its threads."""
         return self._ended - self._began
+
+    @property
+    def cpu_apart(self) -> float:
+        """The same of its children that ended in the window, from their start."""
+        return self._apart_ended - self._apart_began
 
 
 class Peak:
@@ -77,10 +82,11 @@ class Peak:
         return int(value)
 
 
-def _cpu_seconds(pid: int) -> float:
-    """What a process has used so far, all its threads, in user and in kernel mode."""
+def _cpu_seconds(pid: int) -> tuple[float, float]:
+    """What a process has used so far, all its threads; and what its children had that ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
+    user, system, children_user, children_system = map(int, fields[11:15])
+    return (user + system) / _TICK, (children_user + children_system) / _TICK
 
 
 def _memory_mb(pid: int) -> tuple[float, float]:

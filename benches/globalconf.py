@@ -24,6 +24,7 @@ import msgspec
 import trio
 
 from gauges import commit_now, machine
+from reload import TOKENS, reload_under_load
 from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.disk import DiskSource, write_metadata
 from xgate.globalconf.generate import write_private, write_shared
@@ -47,13 +48,13 @@ _TICK = 0.001
 _LOOKUPS = 20_000
 
 
-def make_country(members: int) -> SharedParameters:
+def make_country(members: int, instance: str = _INSTANCE) -> SharedParameters:
     """A country: every member has a subsystem, every 20 share a server, every tenth is in a group.
 
     Half a kilobyte of XML for each member.
     """
     companies = MemberClass("COM", "Companies")
-    owners = [ClientId(_INSTANCE, "COM", f"{10_000_000 + n}") for n in range(members)]
+    owners = [ClientId(instance, "COM", f"{10_000_000 + n}") for n in range(members)]
     clients = [msgspec.structs.replace(owner, subsystem_code="main") for owner in owners]
     named = (Subsystem("main", "Main"),)
     servers = [
@@ -67,7 +68,7 @@ def make_country(members: int) -> SharedParameters:
         for first in range(0, members, _MEMBERS_OF_SERVER)
     ]
     return SharedParameters(
-        _INSTANCE,
+        instance,
         (Source("cs.example.org", (b"1",), (b"2",)),),
         members=tuple(
             Member(companies, owner.member_code, f"Company number {n}", named)
@@ -194,6 +195,10 @@ def main() -> int:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--members", type=int, nargs="+", default=[1_000, 52_000, 200_000])
+    parser.add_argument("--messages", action="store_true", help="two servers, under load")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each load")
+    parser.add_argument("--rate", type=float, default=50.0, help="messages per second")
+    parser.add_argument("--token", choices=sorted(TOKENS), default="rsa", help="all keys' kind")
     parser.add_argument("--start", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.start is not None:
@@ -202,13 +207,34 @@ def main() -> int:
     sizes = []
     for members in options.members:
         with tempfile.TemporaryDirectory(prefix="xgate-bench-") as folder:
-            sizes.append(measure(members, Path(folder)))
+            if options.messages:
+                more = make_country(members, "XG")
+                under_load = trio.run(reload_under_load, options, more, Path(folder))
+                sizes.append({"members": members, **under_load})
+            else:
+                sizes.append(measure(members, Path(folder)))
     if options.json:
         print(json.dumps({"sizes": sizes, **machine(), **commit_now()}))
-        return 0
-    for name in sizes[0]:
-        print(f"{name:24}" + "".join(f"{size[name]:>14,.1f}" for size in sizes))
-    return 0
+    elif options.messages:
+        for size in sizes:
+            _print_loads(size)
+    else:
+        for name in sizes[0]:
+            print(f"{name:24}" + "".join(f"{size[name]:>14,.1f}" for size in sizes))
+    failed = [load for size in sizes for load in (size.get("quiet"), size.get("reload")) if load]
+    return 1 if any(load["failed"] for load in failed) else 0
+
+
+def _print_loads(size: dict[str, Any]) -> None:
+    """Both loads of one size, side by side."""
+    told = f"{size['members']:,} members, {size['token']}, {size['rate']:g} messages/s"
+    print(f"{told:44}{'quiet':>14}{'reload':>14}")
+    for name, quiet in size["quiet"].items():
+        shown = (
+            f"{value:,.1f}" if isinstance(value, float) else str("" if value is None else value)
+            for value in (quiet, size["reload"][name])
+        )
+        print(f"{name:44}" + "".join(f"{text:>14}" for text in shown))
 
 
 if __name__ == "__main__":

@@ -23,3 +23,25 @@ def test_two_sizes_side_by_side() -> None:
         assert size["look_up_cold_ns"] > 0
         assert size["longest_stall_ms"] >= 0
         assert size["start_ms"] > 0
+
+
+def test_messages_pass_while_a_changed_configuration_is_taken_up() -> None:
+    command = [sys.executable, str(BENCH), "--json", "--messages", "--members", "3000"]
+    load = ["--seconds", "10", "--rate", "10", "--token", "p256"]
+    done = subprocess.run(
+        [*command, *load], capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (size,) = json.loads(done.stdout)["sizes"]
+    quiet, reload = size["quiet"], size["reload"]
+    for run in (quiet, reload):
+        assert (run["failed"], run["failures"]) == (0, {})
+        assert run["exchanges"] > 0
+        assert run["p50_ms"] <= run["p99_ms"] <= run["max_ms"]
+    for side in ("consumer", "provider"):
+        assert quiet[f"reload_s_{side}"] is None
+        assert 0 < reload[f"reload_s_{side}"] < 10
+        assert quiet[f"cpu_apart_s_{side}"] == 0
+        assert reload[f"cpu_apart_s_{side}"] > 0
+        assert all(run[f"stall_ms_{side}"] >= 0 for run in (quiet, reload))
+        assert all(run[f"rss_mb_{side}"] > 0 for run in (quiet, reload))

@@ -40,12 +40,13 @@ def only(lines: list[bytes]) -> dict[str, Any]:
 def test_statistics_tell_what_was_counted_since_the_start(
     journal: Journal, lines: list[bytes]
 ) -> None:
-    journal.statistics({1: 3, 32: 2}, {7: 1}, {"records": 9, "failed": 1})
+    journal.statistics({1: 3, 32: 2}, {7: 1}, {"records": 9, "failed": 1}, {"longest_ms": 2.5})
     line = only(lines)
     assert line["event"] == "statistics"
     assert line["signatures"] == {"1": 3, "32": 2}
     assert line["commits"] == {"7": 1}
     assert line["audit"] == {"records": 9, "failed": 1}
+    assert line["loop"] == {"longest_ms": 2.5}
 
 
 def test_an_event_says_when_and_what(journal: Journal, lines: list[bytes]) -> None:

@@ -63,13 +63,16 @@ class Journal:
         signatures: Mapping[int, int],
         commits: Mapping[int, int],
         audit: Mapping[str, int],
+        loop: Mapping[str, float],
     ) -> None:
         """What was counted since the start: the sizes of all batches, how many of each, and more.
 
         :param signatures: messages to a signature. :param commits: records to a commit of the log.
         :param audit: ``records`` that were proven anew, ``failed`` ones among them.
+        :param loop: how late it was (``Pulse.told``).
         """
-        self._line("statistics", {"signatures": signatures, "commits": commits, "audit": audit})
+        counted = {"signatures": signatures, "commits": commits, "audit": audit, "loop": loop}
+        self._line("statistics", counted)
 
     def exchange(self, note: Note, fault: Fault | None) -> None:
         """The line of an exchange that has ended, well or with a fault."""

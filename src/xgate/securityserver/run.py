@@ -21,6 +21,7 @@ from xgate.keepers.files import keep_files
 from xgate.keepers.globalconf import keep_globalconf
 from xgate.keepers.keys import keep_auth_states
 from xgate.keepers.opdata import keep_opdata
+from xgate.keepers.pulse import Pulse
 from xgate.keepers.serverconf import keep_serverconf
 from xgate.messagelog.envelope import Envelope, PlainEnvelope
 from xgate.messagelog.store import Waiting
@@ -106,6 +107,8 @@ async def run_server(
         async with trio.open_nursery() as keepers:
             await keepers.start(server.signer.run)
             await keepers.start(server.messagelog.run)
+            pulse = Pulse()
+            keepers.start_soon(pulse.keep)
             _start_keepers(keepers, server, folder, loader, stamping)
             if opstore is not None:
                 days = settings.opmonitor.keep_days
@@ -124,6 +127,7 @@ async def run_server(
                 server.signer.batch_sizes(),
                 server.messagelog.batch_sizes(),
                 {"records": server.audit.records, "failed": server.audit.failed},
+                pulse.told(),
             )
             journal.event("stopped", id=server.id.short)
             keepers.cancel_scope.cancel()

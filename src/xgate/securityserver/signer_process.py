@@ -89,7 +89,7 @@ async def _serve(
             )
             journal.event("signing", socket=place, certificates=len(ring.value.certificates()))
             task_status.started(door.path)
-        journal.statistics(signer.batch_sizes(), {}, {})
+        journal.statistics(signer.batch_sizes(), {}, {}, {})
         journal.event("stopped", socket=place)
         nursery.cancel_scope.cancel()
 
