@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+import trio
+import trio.testing
 
 from xgate.errors import Fault
 from xgate.ids import ServiceId
@@ -48,4 +50,18 @@ async def test_more_than_a_document_is_refused(serve: Serve) -> None:
         await exchange.respond(200, [], bytes(DESCRIPTION_LIMIT + 1))
 
     with pytest.raises(Fault, match="larger than"):
+        await fetched(serve, answer)
+
+
+async def test_a_server_that_drips_is_not_waited_for_for_ever(
+    serve: Serve, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.start(200, [])
+        while True:
+            await exchange.send(b" ")
+            await trio.sleep(20)
+
+    autojump_clock.autojump_threshold = 0.05  # what goes through a socket takes real time
+    with pytest.raises(Fault, match="io_error: The description did not come within 60 seconds"):
         await fetched(serve, answer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container
 
 import msgspec
+import trio
 
 from xgate.errors import Fault
 from xgate.securityserver.service_link import connected, target_of_url
@@ -19,6 +20,7 @@ from xgate.wire.descriptions import DESCRIPTION_LIMIT
 __all__ = ["FetchedDescription", "fetch_description"]
 
 _SECONDS = 30.0  # to connect, and for each reading: whatever the service's own may be
+_WHOLE_SECONDS = 60.0  # or a server that sends an octet now and then is waited for for ever
 
 
 class FetchedDescription(msgspec.Struct, frozen=True):
@@ -36,8 +38,17 @@ async def fetch_description(
     """Get what is at ``service.description``.
 
     :param certificates: DER, as for ``connected``.
-    :raises Fault: as ``connected``; ``internal_error`` for more than a document.
+    :raises Fault: as ``connected``; ``internal_error`` for more than a document; ``io_error`` when
+        it takes longer than a minute.
     """
+    with trio.move_on_after(_WHOLE_SECONDS):
+        return await _fetch(service, certificates, services)
+    raise Fault("io_error", f"The description did not come within {_WHOLE_SECONDS:g} seconds")
+
+
+async def _fetch(
+    service: Service, certificates: Container[bytes], services: Services
+) -> FetchedDescription:
     url = service.description
     patient = msgspec.structs.replace(service, timeout=_SECONDS)
     async with connected(url, patient, certificates, services) as connection:
