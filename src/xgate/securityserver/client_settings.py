@@ -6,7 +6,9 @@ configuration; unknown keys are refused; nothing is opened here.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from xgate.securityserver.section import Section
 
@@ -19,6 +21,8 @@ __all__ = [
     "ReadService",
     "ServiceSettings",
 ]
+
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 
 class AllowSettings(Section, frozen=True):
@@ -40,7 +44,7 @@ class ServiceSettings(Section, frozen=True):
     url: str
     type: Literal["REST", "SOAP"] = "REST"
     version: str | None = None
-    timeout_seconds: float = 60.0
+    timeout_seconds: _Seconds = 60.0
     verify_tls: bool = True
     disabled: str | None = None
     description: str = ""
@@ -70,7 +74,7 @@ class DescriptionSettings(Section, frozen=True):
     type: Literal["WSDL", "OPENAPI3"] = "WSDL"
     code: str = ""
     service_url: str = ""
-    timeout_seconds: float = 60.0
+    timeout_seconds: _Seconds = 60.0
     verify_tls: bool = True
     disabled: str | None = None
     allow: tuple[str | AllowSettings, ...] = ()
