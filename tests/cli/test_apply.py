@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,3 +160,41 @@ def test_services_are_read_from_their_description_and_read_anew(
     assert (scene.run("refresh").code, scene.revision) == (1, 2)
     assert (scene.run("apply", "--force").code, scene.revision) == (0, 2)  # it stays as it was
     assert "getB" in scene.run("show").out
+
+
+@pytest.mark.parametrize(
+    ("wsdl", "cause"),
+    [
+        (WSDL.format(name="getA").replace("http://h/", "/relative"), "is not http"),
+        (WSDL.format(name="listMethods"), "the code listMethods is reserved"),
+        (WSDL.format(name="mine"), "mine is in two descriptions"),
+    ],
+)
+def test_a_description_that_says_what_cannot_be_hinders_no_other(
+    scene: Scene, documents: tuple[str, dict[str, bytes]], wsdl: str, cause: str
+) -> None:
+    base, served = documents
+    described = "".join(f'[[client.description]]\nurl = "{base}/{n}.wsdl"\n' for n in (1, 2))
+    scene.file.write_text(f"{CLIENT}\n{described}")
+    served["/1.wsdl"] = WSDL.format(name="mine").encode()
+    served["/2.wsdl"] = wsdl.encode()
+    refused = scene.run("apply")
+    assert (refused.code, scene.revision) == (1, 0)
+    assert cause in refused.out
+    assert (scene.run("apply", "--force").code, scene.revision) == (0, 1)
+    served["/2.wsdl"] = WSDL.format(name="other").encode()
+    assert (scene.run("refresh").code, scene.revision) == (0, 2)
+
+
+def test_a_user_without_a_name_is_told_by_number(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(_: int) -> None:
+        raise KeyError("no such user")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert scene.run("apply").code == 0
+    assert f"uid {os.getuid()}" in scene.run("show", "--history").out

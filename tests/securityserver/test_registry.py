@@ -60,6 +60,23 @@ def test_rights_name_clients_groups_and_endpoints() -> None:
     [
         (service(url="ftp://h/"), "is not http"),
         (service(url="http://"), "is not http"),
+        *[
+            (service(url=f"http://{rest}"), "is not http")
+            for rest in ("[::1", "h:99999/", "h:x/", "h:0/", "h/a b", "h/\nX: y", "h/\xe4")
+        ],
+        (service(allow=[{"subject": "DEV/COM/2", "method": "GIT"}]), "which no request has"),
+        (service(allow=[{"subject": "DEV/COM/2", "path": "people"}]), "which no request has"),
+        ({"group": [{"code": "a"}, {"code": "a"}]}, "the group a is listed twice"),
+        ({"description": [{"url": "http://h/d"}] * 2}, "http://h/d is described twice"),
+        (
+            {
+                "description": [
+                    {"url": f"http://{h}/d", "services": [{"code": "a", "url": f"http://{h}/"}]}
+                    for h in ("h", "i")
+                ]
+            },
+            "/a is in two descriptions",
+        ),
         (service(version="v1"), "REST services have no version"),
         ({"service": [service()["service"][0]] * 2}, "is listed twice"),  # type: ignore[index]  # our own list
         (service(allow=["nobody"]), "is not INSTANCE/CLASS/MEMBER"),
@@ -107,3 +124,16 @@ def test_a_description_that_cannot_be_used_is_refused(more: dict[str, object], t
     with pytest.raises(SettingsError) as refused:
         conf(service(**more))
     assert text in str(refused.value)
+
+
+def test_the_method_of_a_right_is_read_in_any_case() -> None:
+    allow = [{"subject": "DEV/COM/2", "method": "get", "path": "/a"}]
+    assert conf(service(allow=allow)).clients[PROVIDER].rights[0].method == "GET"
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf"), 86_401.0])
+@pytest.mark.parametrize("what", ["service", "description"])
+def test_a_time_is_one_that_can_be_waited(what: str, seconds: float) -> None:
+    entry = {"code": "a", "url": "http://h/", "timeout-seconds": seconds}
+    with pytest.raises(msgspec.ValidationError, match="timeout-seconds"):
+        conf({what: [entry]})

@@ -8,6 +8,7 @@ place of the revision that was seen at the beginning. Applying the same once mor
 from __future__ import annotations
 
 import getpass
+import os
 from pathlib import Path
 
 import msgspec
@@ -165,11 +166,19 @@ def _put(
     applied = bool(changes) and not (dry_run or refused)
     if applied:
         octets = msgspec.json.encode(whole)
-        revision = Revision(number + 1, SystemClock().now(), getpass.getuser(), octets)
+        revision = Revision(number + 1, SystemClock().now(), _author(), octets)
         store.put(revision)
         number = revision.number
     _tell(_Outcome(applied, number, changes, tuple(problems)), json=json, dry_run=dry_run)
     return 1 if refused else 0
+
+
+def _author() -> str:
+    """Who runs this; in a container a user may have a number alone."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _remembering(document: Document, before: Document) -> Document:

@@ -1,7 +1,8 @@
 """Reading the descriptions of a document's services anew: what a WSDL or OpenAPI file says now.
 
 The rule: all of them are read, side by side, and each that cannot be is named; nothing of a
-document is changed in place. A description is fetched by the rules of the services in it.
+document is changed in place. A description is fetched by the rules of the services in it, and one
+that says what cannot be, or is another's to say, is not read.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from xgate.securityserver.client_settings import (
     ReadService,
 )
 from xgate.securityserver.description_fetch import fetch_description
-from xgate.securityserver.registry import read_certificates, read_client_id
+from xgate.securityserver.registry import check_client, read_certificates, read_client_id
+from xgate.securityserver.section import SettingsError
 from xgate.securityserver.services import Services
 from xgate.serverconf.model import Protocol, Service
 from xgate.wire.described import read_openapi, read_wsdl
@@ -31,6 +33,7 @@ from xgate.wire.described import read_openapi, read_wsdl
 __all__ = ["Problem", "read_descriptions"]
 
 _OK = 200
+_AT_ONCE = 20
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -73,16 +76,21 @@ class _Reader:
         self.services = services
         self.problems: list[Problem] = []
         self._folder = folder
+        self._turn = trio.CapacityLimiter(_AT_ONCE)
 
     async def client(self, client: ClientSettings) -> ClientSettings:
         certificates = frozenset(read_certificates(client.certificates, self._folder))
         identifier = read_client_id(client.id)
-        described = []
+        described: list[DescriptionSettings] = []
         for description in client.description:
             try:
-                described.append(await self._read(description, identifier, certificates))
-            except Fault as fault:
-                self.problems.append(Problem(client.id, description.url, str(fault)))
+                async with self._turn:
+                    read = await self._read(description, identifier, certificates)
+                so_far = (*described, read)
+                check_client(msgspec.structs.replace(client, description=so_far), self._folder)
+                described.append(read)
+            except (Fault, SettingsError) as error:
+                self.problems.append(Problem(client.id, description.url, str(error)))
                 described.append(description)
         return msgspec.structs.replace(client, description=tuple(described))
 

@@ -6,6 +6,7 @@ place in the file; a client or service listed twice is refused too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,7 +45,15 @@ from xgate.trust.certificate import Certificate
 from xgate.wire.method_list import METASERVICES
 from xgate.wire.rest import VERBS
 
-__all__ = ["read_certificates", "read_client_id", "read_document", "read_serverconf"]
+__all__ = [
+    "check_client",
+    "read_certificates",
+    "read_client_id",
+    "read_document",
+    "read_serverconf",
+]
+
+_CARRIED = re.compile(r"[\x21-\x7e]+")  # in a request line
 
 
 def read_serverconf(settings: Settings, folder: Path) -> ServerConf:
@@ -67,6 +76,11 @@ def read_document(document: Document, server: ServerId, folder: Path) -> ServerC
     return ServerConf(server, clients, document.timestamping_services)
 
 
+def check_client(section: ClientSettings, folder: Path) -> None:
+    """Refuse a client that cannot be one. Errors as ``read_serverconf``."""
+    _read_client(section, folder)
+
+
 def _read_client(section: ClientSettings, folder: Path) -> Client:
     identifier = read_client_id(section.id)
     services: dict[tuple[str, str | None], Service] = {}
@@ -80,22 +94,38 @@ def _read_client(section: ClientSettings, folder: Path) -> Client:
         rights.extend(_read_rights(entry.allow, entry.code))
     single = frozenset(services)
     for entry in _described(section):
-        if (entry.code, entry.version) not in single:
-            services[entry.code, entry.version] = _read_service(identifier, entry)
-            rights.extend(_read_rights(entry.allow, entry.code))
+        if (entry.code, entry.version) in single:
+            continue
+        service = _read_service(identifier, entry)
+        if (entry.code, entry.version) in services:  # whose address would it be, and whose rights?
+            raise SettingsError(f"service {service.id.short} is in two descriptions")
+        services[entry.code, entry.version] = service
+        rights.extend(_read_rights(entry.allow, entry.code))
     return Client(
         id=identifier,
         authentication=Authentication(section.authentication),
         certificates=frozenset(read_certificates(section.certificates, folder)),
         services=services,
         rights=tuple(rights),
-        groups={g.code: frozenset(map(read_client_id, g.members)) for g in section.group},
+        groups=_read_groups(section),
     )
+
+
+def _read_groups(section: ClientSettings) -> dict[str, frozenset[ClientId]]:
+    groups: dict[str, frozenset[ClientId]] = {}
+    for group in section.group:
+        if group.code in groups:
+            raise SettingsError(f"client {section.id}: the group {group.code} is listed twice")
+        groups[group.code] = frozenset(map(read_client_id, group.members))
+    return groups
 
 
 def _described(section: ClientSettings) -> Iterable[ServiceSettings]:
     """The services that the client's documents told of when they were last read."""
+    urls = [document.url for document in section.description]
     for document in section.description:
+        if urls.count(document.url) > 1:
+            raise SettingsError(f"client {section.id}: {document.url} is described twice")
         if document.type == "OPENAPI3" and not document.code:
             raise SettingsError(f"client {section.id}: the description {document.url} needs a code")
         read = document.services if document.type == "WSDL" else _described_api(document)
@@ -144,23 +174,41 @@ def _read_service(client: ClientId, entry: ServiceSettings) -> Service:
 
 
 def _check_url(service: ServiceId, key: str, url: str) -> None:
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise SettingsError(f"service {service.short}: {key} = {url!r} is not http(s)://...")
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0  # reading a port that is none raises
+    except ValueError:
+        named = False
+    if not named or parts.scheme not in ("http", "https") or not _CARRIED.fullmatch(url):
+        raise SettingsError(
+            f"service {service.short}: {key} = {url!r} is not http(s)://host[:port]/... "
+            "in characters that a URL may have"
+        )
 
 
 def _read_endpoint(service: ServiceId, text: str) -> Endpoint:
     method, _, path = text.partition(" ")
-    if not path.startswith(("/", "**")) or not (method == "*" or method.upper() in VERBS):
+    if not _is_place(method, path):
         raise SettingsError(
             f"service {service.short}: the endpoint {text!r} is not METHOD /path, as in 'GET /a/*'"
         )
     return Endpoint(method.upper(), path)
 
 
+def _is_place(method: str, path: str) -> bool:
+    """Whether a request can be for it at all."""
+    return path.startswith(("/", "**")) and (method == "*" or method.upper() in VERBS)
+
+
 def _read_rights(allowed: Iterable[str | AllowSettings], code: str) -> Iterable[Right]:
     for allow in allowed:
         right = AllowSettings(allow) if isinstance(allow, str) else allow
-        yield Right(_subject(right.subject), code, right.method, right.path)
+        if not _is_place(right.method, right.path):
+            raise SettingsError(
+                f"service code {code}: {right.subject} is allowed method = {right.method!r}, "
+                f"path = {right.path!r}, which no request has; say for example 'GET' and '/a/*'"
+            )
+        yield Right(_subject(right.subject), code, right.method.upper(), right.path)
 
 
 def _subject(text: str) -> Subject:
