@@ -111,6 +111,19 @@ def test_allowed_mechanisms_are_set_and_heeded(softhsm: SoftHsm) -> None:
         assert outcome(token, key, "rsa") == "unsupported_sign_algorithm"
 
 
+def test_a_vendors_own_mechanism_at_one_key_hides_no_other(softhsm: SoftHsm) -> None:
+    with token_of(softhsm, priv_key_attribute_allowed_mechanisms=("CKM_ECDSA",)) as token:
+        good = token.generate("ecdsa", "good")
+
+        def make(session: Session) -> None:
+            make_foreign(session, b"\x0a", {Attribute.ALLOWED_MECHANISMS: [0x80000123]})
+
+        in_session(token, make)
+        token.logout()
+        token.login("1234")
+        assert list(token.keys()) == [good]
+
+
 def test_a_key_that_may_not_sign_is_taken_back(softhsm: SoftHsm) -> None:
     with token_of(softhsm, priv_key_attribute_sign=False) as token:
         with pytest.raises(Fault, match=r"failed_to_generate_private_key: .*cannot sign"):
@@ -127,7 +140,7 @@ def test_the_module_decides_what_the_section_leaves_out(softhsm: SoftHsm) -> Non
             assert found.private[Attribute.NEVER_EXTRACTABLE] is True
 
 
-def make_foreign(session: Session, key_id: bytes, **private: Any) -> None:
+def make_foreign(session: Session, key_id: bytes, private: Any = None) -> None:
     session.generate_keypair(
         KeyType.EC,
         store=True,
@@ -136,8 +149,10 @@ def make_foreign(session: Session, key_id: bytes, **private: Any) -> None:
             Attribute.TOKEN: True,
             Attribute.ID: key_id,
         },
-        private_template={Attribute.TOKEN: True, Attribute.ID: key_id, Attribute.SIGN: True},
-        **private,
+        private_template={
+            **{Attribute.TOKEN: True, Attribute.ID: key_id, Attribute.SIGN: True},
+            **(private or {}),
+        },
     )
 
 

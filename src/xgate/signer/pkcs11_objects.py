@@ -68,9 +68,10 @@ def _pack_mechanisms(mechanisms: Sequence[int]) -> bytes:
     return struct.pack(f"{len(mechanisms)}L", *mechanisms)
 
 
-def _unpack_mechanisms(octets: bytes) -> tuple[Mechanism, ...]:
-    count = len(octets) // struct.calcsize("L")
-    return tuple(Mechanism(value) for value in struct.unpack(f"{count}L", octets))
+def _unpack_mechanisms(octets: bytes) -> tuple[int, ...]:
+    """As numbers: a vendor's own mechanism has no name here."""
+    count, size = len(octets) // struct.calcsize("L"), struct.calcsize("L")
+    return struct.unpack(f"{count}L", octets[: count * size])
 
 
 def make_pair(
