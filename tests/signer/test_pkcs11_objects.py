@@ -150,7 +150,9 @@ def make_foreign(session: Session, key_id: bytes, private: Any = None) -> None:
             Attribute.ID: key_id,
         },
         private_template={
-            **{Attribute.TOKEN: True, Attribute.ID: key_id, Attribute.SIGN: True},
+            Attribute.TOKEN: True,
+            Attribute.ID: key_id,
+            Attribute.SIGN: True,
             **(private or {}),
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgate.errors import Fault
@@ -124,6 +125,16 @@ def test_what_is_no_key_store_is_said_to_be_none(tmp_path: Path) -> None:
             read_store(path)
 
 
+def test_what_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None:
+    """Before it is known that a pipe is no file, nobody waits for its other end."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    with pytest.raises(Fault, match="is not a key store"):
+        read_store(pipe)
+    with pytest.raises(Fault, match=r"token_not_available: Cannot read .*: Is a directory"):
+        read_store(tmp_path)
+
+
 def test_a_failed_writing_leaves_the_old_store(path: Path) -> None:
     before, files = path.read_bytes(), sorted(path.parent.iterdir())
 
@@ -194,6 +205,7 @@ _ENTRIES = st.builds(
 )
 
 
+@settings(deadline=None)  # each is written durably
 @given(st.lists(_ENTRIES, max_size=3).map(tuple))
 def test_every_registry_comes_back_as_it_was(entries: tuple[KeyEntry, ...]) -> None:
     with TemporaryDirectory() as folder:
@@ -277,6 +289,30 @@ def test_a_process_that_dies_while_it_writes_leaves_a_store_that_is_whole(path: 
     change_store(path, relabel("last"))  # type: ignore[arg-type]  # it is an edit
     names = sorted(file.name for file in path.parent.iterdir())
     assert names == ["keys.xgate", "keys.xgate.lock"]
+
+
+def test_what_a_dead_process_left_is_cleared_and_nothing_else(path: Path) -> None:
+    others = [path.with_name(n) for n in (".keys.xgate.swp", ".keys.xgate.eu.abc_1.new")]
+    left = path.with_name(".keys.xgate.abc_1.new")
+    for file in (*others, left):
+        file.touch()
+    change_store(path, relabel("new"))  # type: ignore[arg-type]  # it is an edit
+    assert not left.exists()
+    assert all(file.exists() for file in others)
+
+
+def test_nothing_is_written_that_nobody_could_read(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(Fault, match=r"token_not_available: .* a key store has at most 4194304"):
+        change_store(path, relabel("x" * (4 << 20)))  # type: ignore[arg-type]  # it is an edit
+    assert path.read_bytes() == before
+
+
+def test_a_store_that_came_meanwhile_is_not_written_over(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(Fault, match="There is a key store at"):
+        write_store(path, PIN, [], replace=False)
+    assert path.read_bytes() == before
 
 
 def test_nobody_waits_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,9 @@ def _import_token(
         secret = ask_pin("0", pin)
         imported = _read_token(folder, secret)
         try:
-            write_store(store, secret, imported)
+            write_store(store, secret, imported, replace=replace)
+        except Fault as fault:
+            raise Unusable(fault.text) from None
         except OSError as error:
             raise Unusable(f"Cannot write {path_text(store)}: {error.strerror}") from None
         rows = [token_row(token) for token in place.tokens.all()]

@@ -95,10 +95,6 @@ class KeyPlace:
         """The registry. :raises Unusable: it cannot be read."""
         try:
             return self.tokens.read()
-        except OSError as error:
-            raise Unusable(
-                f"Cannot read {path_text(self.tokens.store)}: {error.strerror}"
-            ) from None
         except Fault as fault:
             raise Unusable(str(fault)) from None
 

@@ -67,8 +67,8 @@ class SealedToken:
         opened = self._open is not None
         try:
             ready = read_store(self._path).software is not None
-        except (Fault, OSError) as error:
-            missing = isinstance(error, Fault) and error.code == "token_not_initialized"
+        except Fault as fault:
+            missing = fault.code == "token_not_initialized"
             status = "not-initialized" if missing else "ok"
             return TokenState(_NAME, _TYPE, status, missing or opened, opened)  # type: ignore[arg-type]  # both are statuses
         return TokenState(_NAME, _TYPE, "ok" if ready else "not-initialized", True, opened)
@@ -76,7 +76,7 @@ class SealedToken:
     def login(self, pin: str, *, force: bool = False) -> None:
         """See ``ManagedToken.login``; a wrong PIN leaves an open token open."""
         with self._lock:
-            self._take(self._read().unlock(pin))
+            self._take(read_store(self._path).unlock(pin))
 
     def logout(self) -> None:
         """See ``ManagedToken.logout``."""
@@ -93,7 +93,7 @@ class SealedToken:
         with self._lock:
             if self._open is not None:
                 before = self._open
-                unlocked = _opened_again(self._read(), before.unlocked)
+                unlocked = _opened_again(read_store(self._path), before.unlocked)
                 gone = before.unlocked.private.keys() - unlocked.private.keys()
                 self._open = _Open(unlocked, unlocked.token, before.token if gone else None)
 
@@ -164,14 +164,6 @@ class SealedToken:
     def certificates(self) -> Sequence[TokenCertificate]:
         """None: the registry has them."""
         return ()
-
-    def _read(self) -> KeyStore:
-        try:
-            return read_store(self._path)
-        except OSError as error:
-            raise Fault(
-                "token_not_available", f"Cannot read {self._path}: {error.strerror}"
-            ) from None
 
     def _take(self, unlocked: Unlocked) -> None:
         self._open = _Open(unlocked, unlocked.token)

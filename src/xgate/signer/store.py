@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import stat
 import tempfile
 import time
@@ -165,28 +166,39 @@ class KeyStore(msgspec.Struct, frozen=True):
 def read_store(path: Path) -> KeyStore:
     """Read a key store file.
 
-    :raises Fault: ``token_not_initialized`` when there is none, ``token_not_available`` when it is
-        not one or others may read it.
+    :raises Fault: ``token_not_initialized`` when there is none, ``token_not_available`` when it
+        cannot be read, is not one, or others may read it.
     """
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise Fault(
-                "token_not_available",
-                f"The key store {path} is open to other users; run: chmod 600 {path}",
-            )
-        with path.open("rb") as file:
-            octets = file.read(_MAX_BYTES + 1)
+        octets = _read_private(path)
     except FileNotFoundError:
         raise Fault(
             "token_not_initialized",
             f"There is no key store at {path}; run: xgate keys import, or xgate keys pin",
         ) from None
+    except OSError as error:
+        raise Fault("token_not_available", f"Cannot read {path}: {error.strerror}") from None
     try:
         if len(octets) > _MAX_BYTES:
             raise ValueError("larger than any key store")
         return _read(octets)
     except (msgspec.MsgspecError, ValueError) as error:
         raise Fault("token_not_available", f"{path} is not a key store: {error}") from None
+
+
+def _read_private(path: Path) -> bytes:
+    """The octets of a file that is its owner's alone: the very file that was looked at is read."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK)  # for a pipe would be waited
+
+    with open(path, "rb", opener=opener) as file:
+        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+            raise Fault(
+                "token_not_available",
+                f"The key store {path} is open to other users; run: chmod 600 {path}",
+            )
+        return file.read(_MAX_BYTES + 1)
 
 
 def _read(octets: bytes) -> KeyStore:
@@ -204,14 +216,25 @@ def _read(octets: bytes) -> KeyStore:
     )
 
 
-def write_store(path: Path, pin: str, keys: Iterable[tuple[KeyEntry, PrivateKey | None]]) -> None:
+def write_store(
+    path: Path,
+    pin: str,
+    keys: Iterable[tuple[KeyEntry, PrivateKey | None]],
+    *,
+    replace: bool = True,
+) -> None:
     """Write all keys, sealed under ``pin``, replacing the file at once or not at all.
 
     :param keys: each entry with its key; None for those that lie on other tokens.
+    :param replace: whether a file that is there may go.
     :raises OSError: the file cannot be written; the old one is as it was.
+    :raises Fault: ``token_not_available``: there is a file that may not go, or there are so many
+        keys that nobody could read the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(path):
+        if not replace and os.path.lexists(path):
+            raise Fault("token_not_available", f"There is a key store at {path} already")
         _replace(path, _sealed(new_opener(pin), keys))
 
 
@@ -286,9 +309,8 @@ def _change(path: Path, edit: Callable[[KeyStore], KeyStore]) -> KeyStore:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """The lock is a file of its own, since the store itself is replaced; it stays where it is."""
-    lock = os.open(
-        path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    lock = os.open(path.with_name(f"{path.name}.lock"), flags, 0o600)
     try:
         for _ in range(_LOCK_TRIES):
             try:
@@ -304,15 +326,25 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, store: KeyStore) -> None:
-    for left in path.parent.glob(f".{path.name}.*"):  # of processes that died while they wrote
-        left.unlink(missing_ok=True)
     content = _File(_FORMAT, store.keys, store.software)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with 0600
+    octets = msgspec.json.format(msgspec.json.encode(content), indent=1)
+    if len(octets) > _MAX_BYTES:
+        raise Fault(
+            "token_not_available",
+            f"{path} would have {len(octets)} octets, and a key store has at most {_MAX_BYTES}: "
+            "delete keys, certificates or requests that nobody needs",
+        )
+    begins = f".{path.name}."
+    left_over = re.compile(re.escape(begins) + r"[a-z0-9_]+\.new")
+    for file in path.parent.iterdir():  # of processes that died while they wrote
+        if left_over.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(".new", begins, path.parent)  # made with 0600
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
-            file.flush()
-            os.fsync(file.fileno())
+        with os.fdopen(handle, "wb") as made:
+            made.write(octets)
+            made.flush()
+            os.fsync(made.fileno())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
