@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,4 +51,11 @@ def test_what_was_written_is_read_and_texts_are_cut(record: OperationalRecord) -
     assert len(cut.message_id or "") <= 255
     assert len(cut.fault_string or "") <= 2048
     assert (record.fault_string or "").startswith(cut.fault_string or "")
+    assert read_record(write_record(cut)) == cut
+
+
+def test_what_is_no_unicode_is_replaced_for_it_could_never_be_stored() -> None:
+    odd = msgspec.structs.replace(LEAST, message_id="a\ud800b", fault_string="\u00e4\udfff")
+    cut = odd.cut()
+    assert (cut.message_id, cut.fault_string) == ("a?b", "\u00e4?")
     assert read_record(write_record(cut)) == cut

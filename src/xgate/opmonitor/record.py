@@ -66,13 +66,21 @@ class OperationalRecord(
     x_road_version: str | None = None
 
     def cut(self) -> OperationalRecord:
-        """The same with its texts cut to what the tables and the protocol hold."""
+        """The same with its texts cut to what the tables and the protocol hold.
+
+        What is no Unicode is replaced: a record that cannot be written would hold up all others.
+        """
         changed: dict[str, str] = {}
         for field in self.__struct_fields__:
             value = getattr(self, field)
             most = _MOST_FAULT if field == "fault_string" else _MOST_TEXT
-            if isinstance(value, str) and len(value) > most:
-                changed[field] = value[:most]
+            if not isinstance(value, str):
+                continue
+            kept = value[:most]
+            if not kept.isascii():
+                kept = kept.encode("utf-8", "replace").decode()
+            if kept != value:
+                changed[field] = kept
         return msgspec.structs.replace(self, **changed) if changed else self
 
 
