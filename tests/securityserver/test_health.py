@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import MockClock
 
 from xgate.errors import Fault
@@ -97,6 +99,20 @@ async def test_a_server_without_an_authentication_key_is_not_well() -> None:
     ring = SimpleNamespace(authentication=())
     with pytest.raises(Fault, match="No authentication key available"):
         await CHECKS["Authentication key OCSP status"](server(FakeClock(), ring=ring))
+
+
+async def test_a_store_that_hangs_makes_no_other_ill() -> None:
+    end = threading.Event()
+    store = SimpleNamespace(check_writable=lambda: None)
+    log = SimpleNamespace(store=store, check_can_log=lambda: None)
+    world = SimpleNamespace(clients=())
+    ill = server(FakeClock(), load_serverconf=lambda: end.wait(60) and world, messagelog=log)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(CHECKS["Server conf database status"], ill)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(30):
+            assert await CHECKS["Message log"](ill) == "writable"
+        end.set()
 
 
 class Modules:

@@ -106,7 +106,12 @@ async def test_the_switch_takes_the_server_out_of_service_and_back(doors: Doors)
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/", 404), ("/maintenance/", 404), ("/maintenance?targetState=maybe", 400)],
+    [
+        ("/", 404),
+        ("/maintenance/", 404),
+        ("/maintenance?targetState=maybe", 400),
+        ("/maintenance?" + "a&" * 20, 400),
+    ],
 )
 async def test_other_requests_turn_nothing(doors: Doors, path: str, status: int) -> None:
     assert (await doors.turn(path)).status == status

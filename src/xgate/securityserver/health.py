@@ -114,7 +114,7 @@ async def _check_signing(server: SecurityServer) -> str:
 async def _check_log(server: SecurityServer) -> str:
     server.messagelog.check_can_log()
     await trio.to_thread.run_sync(
-        server.messagelog.store.check_writable, abandon_on_cancel=True, limiter=_one_thread()
+        server.messagelog.store.check_writable, abandon_on_cancel=True, limiter=_one_thread("log")
     )
     return "writable"
 
@@ -122,7 +122,7 @@ async def _check_log(server: SecurityServer) -> str:
 async def _check_serverconf(server: SecurityServer) -> str:
     try:
         conf = await trio.to_thread.run_sync(
-            server.load_serverconf, abandon_on_cancel=True, limiter=_one_thread()
+            server.load_serverconf, abandon_on_cancel=True, limiter=_one_thread("serverconf")
         )
     except (Fault, SettingsError):
         raise Fault("database_error", "ServerConf is not available") from None
@@ -142,17 +142,17 @@ def _resident_megabytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
-_LIMITER: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("health")
+_LIMITERS: trio.lowlevel.RunVar[dict[str, trio.CapacityLimiter]] = trio.lowlevel.RunVar("health")
 
 
-def _one_thread() -> trio.CapacityLimiter:
-    """A store that hangs holds one thread, and none that messages need."""
+def _one_thread(store: str) -> trio.CapacityLimiter:
+    """A store that hangs holds one thread, and none that messages or another check need."""
     try:
-        return _LIMITER.get()
+        limiters = _LIMITERS.get()
     except LookupError:
-        limiter = trio.CapacityLimiter(1)
-        _LIMITER.set(limiter)
-        return limiter
+        limiters = {}
+        _LIMITERS.set(limiters)
+    return limiters.setdefault(store, trio.CapacityLimiter(1))
 
 
 CHECKS: dict[str, Check] = {

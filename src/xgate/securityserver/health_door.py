@@ -62,7 +62,7 @@ async def answer_admin(exchange: Exchange, health: Health) -> None:
         await exchange.respond(404, _TEXT, b"Not found\n")
         return
     before = health.maintenance
-    wanted = parse_qs(query, max_num_fields=10).get("targetState", [""])[0].lower()
+    wanted = _wanted(query)
     if wanted not in ("", "true", "false"):
         await exchange.respond(400, _TEXT, b"targetState is neither true nor false\n")
         return
@@ -70,6 +70,13 @@ async def answer_admin(exchange: Exchange, health: Health) -> None:
         health.maintenance = wanted == "true"
     said = f"Maintenance mode set: {_word(before)} => {_word(health.maintenance)}\n"
     await exchange.respond(200, _TEXT, (said if wanted else f"{_word(before)}\n").encode())
+
+
+def _wanted(query: str) -> str:
+    try:
+        return parse_qs(query, max_num_fields=10).get("targetState", [""])[0].lower()
+    except ValueError:
+        return "too many parameters"
 
 
 def _word(state: bool) -> str:
