@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,8 +112,17 @@ def test_an_id_is_found_in_the_operational_records(xgate: Run, tmp_path: Path) -
 def test_files_that_cannot_be_used_are_named(xgate: Run, tmp_path: Path) -> None:
     config = tmp_path / "xgate.toml"
     config.write_text('server = "XG/COM/1/SS"\n')
+    log = tmp_path / "odd.log"
+    log.write_bytes(b"\xff {}\n")
+    assert xgate("explain", "\udcff", "--log", log).code == 1
     missing = xgate("explain", "some-id", "--log", tmp_path / "none")
     without = xgate("explain", "some-id", "--config", config)
     assert (missing.code, without.code) == (2, 2)
     assert "Cannot read" in missing.err
     assert "no operational records" in without.err
+    SqliteOperationalStore(tmp_path / "opmonitor.sqlite").close()
+    with sqlite3.connect(tmp_path / "opmonitor.sqlite") as db:
+        db.execute("INSERT INTO operational(time, record) VALUES(1, x'00')")
+    damaged = xgate("explain", "some-id", "--config", config)
+    assert damaged.code == 2
+    assert "The operational records in" in damaged.err

@@ -102,10 +102,11 @@ def _lines(what: str, log: Path | None) -> Iterator[dict[str, Any]]:
     """The log's lines that have the id in one of their fields."""
     if log is None:
         return
+    wanted = what.encode("utf-8", "surrogateescape")  # as it stood on the command line
     try:
         with log.open("rb") as file:
             while line := file.readline(_LONGEST_LINE):
-                if what.encode() in line:
+                if wanted in line:
                     yield from _matching(what, line)
     except OSError as error:
         raise Unusable(f"Cannot read {path_text(log)}: {error.strerror}") from None
@@ -136,6 +137,8 @@ def _records(what: str, config: Path | None) -> Iterator[dict[str, Any]]:
         for stored in store.find(0, _ALWAYS):
             if what in (stored.record.message_id, stored.record.x_request_id):
                 yield _record_fields(stored.record)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Unusable(f"The operational records in {path_text(path)}: {error}") from None
     finally:
         store.close()
 
