@@ -56,7 +56,9 @@ async def list_clients(
             written[instance, json] = _write(conf, instance, json=json)
         return written[instance, json]
 
-    octets = written.get((instance, json)) or await work_aside(write)
+    octets = written.get((instance, json))
+    if octets is None:
+        octets = await work_aside(write)
     kind = "application/json; charset=utf-8" if json else "text/xml; charset=UTF-8"
     await exchange.respond(200, [("Content-Type", kind)], octets)
 
