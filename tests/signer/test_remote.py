@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 import trio.testing
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from xgate.errors import Fault
 from xgate.net.key_reference import KeyReference
-from xgate.signer.keyring import Keyring
+from xgate.signer.keyring import AuthKey, Keyring
 from xgate.signer.remote import RemoteKeys
+from xgate.testing.pki import issue_auth
 from xgate.trust.seal import Seal, seal_of
 from xgate.trust.verify import Evidence
 
@@ -64,6 +66,17 @@ async def test_the_ring_is_the_signers_without_its_keys(desk: Desk) -> None:
         desk.ring.set(Keyring((), ()))
         await ours.keys.ring.wait_changed()
         assert ours.keys.ring.value == Keyring((), ())
+
+
+async def test_an_authentication_key_that_tls_cannot_use_hides_no_other(desk: Desk) -> None:
+    odd = issue_auth(desk.authority.ca, "odd", key=ec.generate_private_key(ec.SECP256K1()))
+    full = desk.full()
+    both = (AuthKey(odd.certificate, odd.key), *full.authentication)
+    async with desk.running(), server(desk) as ours:
+        desk.ring.set(Keyring(full.signing, both))
+        ring = await ours.ring()
+        assert [key.certificate for key in ring.authentication] == [desk.auth.certificate]
+    assert set(ours.said) == {"key not usable", "signer found"}
 
 
 async def test_messages_of_two_servers_share_one_signature(desk: Desk) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from xgate.errors import Fault
 from xgate.ids import parse_short_client
+from xgate.net.errors import TlsError
 from xgate.net.key_reference import refer_to_key
 from xgate.signer.door import check_signer
 from xgate.signer.keyring import AuthKey, Keyring, SignKey
@@ -86,7 +87,7 @@ def ask_ring(path: Path) -> Keyring:
     answer = ask_signer(path, Watch())
     if not isinstance(answer, PublicRing):
         raise Fault("internal_error", "The signer's answer is to another question")
-    return read_ring(answer, path.absolute())
+    return read_ring(answer, path.absolute(), lambda _: None)
 
 
 class RemoteToken:
@@ -119,9 +120,11 @@ class RemoteToken:
         return [r if isinstance(r, bytes) else Fault(*r) for r in answer.results]
 
 
-def read_ring(told: PublicRing, path: Path) -> Keyring:
+def read_ring(told: PublicRing, path: Path, refused: Callable[[Fault], None]) -> Keyring:
     """The ring as the signer at ``path`` tells it.
 
+    :param refused: told of each authentication key that TLS cannot use from here, which hides no
+        other.
     :raises Fault: a certificate or a member's name cannot be read.
     """
     keys = [TokenKey(k.key, k.label, _spki(k.certificate), k.kind) for k in told.signing]
@@ -138,13 +141,20 @@ def read_ring(told: PublicRing, path: Path) -> Keyring:
         )
         for entry, key in zip(told.signing, keys, strict=True)
     )
-    return Keyring(tuple(signing), tuple(_auth_key(entry, path) for entry in told.authentication))
+    return Keyring(tuple(signing), tuple(_auth_keys(told.authentication, path, refused)))
 
 
-def _auth_key(entry: PublicAuthKey, path: Path) -> AuthKey:
-    certificate = Certificate.load(entry.certificate)
-    name = certificate.sha256.hex()
-    return AuthKey(certificate, refer_to_key(path, name, certificate.public_key))
+def _auth_keys(
+    told: Iterable[PublicAuthKey], path: Path, refused: Callable[[Fault], None]
+) -> Iterator[AuthKey]:
+    for entry in told:
+        certificate = Certificate.load(entry.certificate)
+        name = certificate.sha256.hex()
+        try:
+            yield AuthKey(certificate, refer_to_key(path, name, certificate.public_key))
+        except TlsError as error:
+            text = f"Certificate {certificate.serial} cannot be used for TLS: {error}"
+            refused(Fault("incorrect_certificate", text))
 
 
 def _spki(der: bytes) -> bytes:

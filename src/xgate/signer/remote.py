@@ -144,8 +144,11 @@ class RemoteKeys:
     async def _stay_connected(self) -> None:
         """Returns never: a connection that ends, ends by an error."""
 
+        def refused(fault: Fault) -> None:
+            self._report("key not usable", code=fault.code, cause=fault.text)
+
         def take(told: PublicRing) -> None:
-            self.ring.set(read_ring(told, self._path))
+            self.ring.set(read_ring(told, self._path, refused))
             if self._link.value is None:
                 self._link.set(link)
                 self._report("signer found", signer=str(self._path))
