@@ -13,6 +13,7 @@ from xgate.signer.registry import (
     change_certificate,
     check_certificate,
     check_key,
+    check_name,
     find_request_by_id,
     is_in_use,
     put_entry,
@@ -116,3 +117,17 @@ def test_the_world_says_which_authentication_certificates_are_registered() -> No
     after = settle_auth_states(store, conf, SERVER)
     assert [c.status for c in after.keys[0].certificates] == [state for _, _, state in before]
     assert after.keys[1] == signing
+
+
+def test_a_name_is_looked_for_among_all_kinds() -> None:
+    """Two certificates that begin so hide no key that begins so too: nothing is named by it."""
+    twins = (StoredCertificate(b"a", id="abcdef1"), StoredCertificate(b"b", id="abcdef2"))
+    request = StoredRequest("abcdef3", None, ())
+    store = KeyStore((KeyEntry("abcdef4", "", "SIGNING", twins, requests=(request,)),))
+    for name in ("abcdef", "ABCDEF"):
+        with pytest.raises(Fault, match=f"key_not_found: Several begin with '{name}'"):
+            check_name(store, name)
+    for name, kind in (("1", "certificate"), ("3", "request"), ("4", "key")):
+        assert check_name(store, f"abcdef{name}") == (kind, f"abcdef{name}")
+    with pytest.raises(Fault, match=r"There is no key, certificate or request 'abcde'"):
+        check_name(store, "abcde")

@@ -69,14 +69,15 @@ def activate(certificate: str, /, *, which: WhichKeys | None = None, json: bool 
         server = place.settings.server_id
         entry, stored = check_certificate(place.read(), certificate)
         fault = _why_not_good(place, conf, stored)
-        changed = msgspec.structs.replace(
-            stored,
-            active=stored.active if fault else True,
-            problem=fault.text if fault else None,
-        )
+
+        def tried(stored: StoredCertificate) -> StoredCertificate:
+            if fault is not None:
+                return msgspec.structs.replace(stored, problem=fault.text)
+            return msgspec.structs.replace(stored, active=True, problem=None)
+
         store = place.change(
             lambda store: settle_auth_states(
-                change_certificate(store, stored.id, lambda _: changed), conf, server
+                change_certificate(store, stored.id, tried), conf, server
             )
         )
     if fault is not None:

@@ -6,6 +6,8 @@ key goes with all that belongs to it, from its token too.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from xgate.cli.keys_place import KeyPlace, PinFrom, WhichKeys, open_place
 from xgate.cli.output import print_json, print_line
 from xgate.errors import Fault
@@ -13,12 +15,13 @@ from xgate.signer.entries import SOFTWARE, KeyEntry, StoredCertificate
 from xgate.signer.registry import (
     check_certificate,
     check_key,
-    find_request_by_id,
+    check_name,
     is_in_use,
     remove_certificate,
     remove_entry,
     remove_request,
 )
+from xgate.signer.store import KeyStore
 
 __all__ = ["delete"]
 
@@ -42,13 +45,11 @@ def delete(
     :param json: Print one JSON object.
     """
     with open_place(which) as place:
-        what, found = _find(place, name)
+        what, found = check_name(place.read(), name)
         if what == "request":
             place.change(lambda store: remove_request(store, found))
         elif what == "certificate":
-            entry, stored = check_certificate(place.read(), found)
-            _check_free(entry, [stored], force=force)
-            place.change(lambda store: remove_certificate(store, found))
+            place.change(lambda store: _without_certificate(store, found, force=force))
         else:
             entry = check_key(place.read(), found)
             _check_free(entry, entry.certificates, force=force)
@@ -60,23 +61,13 @@ def delete(
     return 0
 
 
-def _find(place: KeyPlace, name: str) -> tuple[str, str]:
-    store = place.read()
-    request = find_request_by_id(store, name)
-    if request is not None:
-        return "request", request[1].id
-    try:
-        return "certificate", check_certificate(store, name)[1].id
-    except Fault:
-        return "key", check_key(store, name).id
+def _without_certificate(store: KeyStore, name: str, *, force: bool) -> KeyStore:
+    entry, stored = check_certificate(store, name)
+    _check_free(entry, [stored], force=force)
+    return remove_certificate(store, name)
 
 
-def _check_free(
-    entry: KeyEntry,
-    certificates: list[StoredCertificate] | tuple[StoredCertificate, ...],
-    *,
-    force: bool,
-) -> None:
+def _check_free(entry: KeyEntry, certificates: Iterable[StoredCertificate], *, force: bool) -> None:
     used = [stored for stored in certificates if is_in_use(entry, stored)]
     if used and not force:
         raise Fault(

@@ -7,7 +7,7 @@ registry as it is at that moment. What is not there is refused by its name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ __all__ = [
     "change_certificate",
     "check_certificate",
     "check_key",
+    "check_name",
     "find_request_by_id",
     "is_in_use",
     "put_entry",
@@ -35,6 +36,7 @@ _SHORTEST_BEGINNING = 6  # so that a slip of the hand deletes nothing
 
 T = TypeVar("T")
 Found = tuple[KeyEntry, StoredCertificate]
+Kind = Literal["key", "certificate", "request"]
 
 
 def check_key(store: KeyStore, name: str) -> KeyEntry:
@@ -60,6 +62,19 @@ def find_request_by_id(store: KeyStore, name: str) -> tuple[KeyEntry, StoredRequ
     known = [(request.id, (entry, request)) for entry in store.keys for request in entry.requests]
     found = [value for key, value in known if _is_named(key, name)]
     return found[0] if len(found) == 1 else None
+
+
+def check_name(store: KeyStore, name: str) -> tuple[Kind, str]:
+    """What has this id, and the whole of it; ``name`` as in ``check_key``.
+
+    :raises Fault: ``key_not_found``; also when several things of whatever kind begin so.
+    """
+    known: list[tuple[str, tuple[Kind, str]]] = []
+    for entry in store.keys:
+        known.append((entry.id, ("key", entry.id)))
+        known += [(c.id, ("certificate", c.id)) for c in entry.certificates]
+        known += [(r.id, ("request", r.id)) for r in entry.requests]
+    return _one(known, name, "key_not_found", "key, certificate or request")
 
 
 def put_entry(store: KeyStore, entry: KeyEntry) -> KeyStore:
