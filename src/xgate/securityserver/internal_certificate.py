@@ -130,8 +130,8 @@ def choose_chain(octets: bytes, key: PrivateKey) -> list[x509.Certificate]:
             found = x509.load_pem_x509_certificates(octets)
         else:
             found = [x509.load_der_x509_certificate(octets)]
-    except ValueError as error:
-        raise Fault("incorrect_certificate", f"there is no certificate: {error}") from None
+    except ValueError:
+        raise Fault("incorrect_certificate", "there is no certificate in PEM or DER") from None
     mine = [one for one in found if _is_of(one, key)]
     if not mine:
         raise Fault("incorrect_certificate", "the certificate is of another key than the server's")

@@ -87,7 +87,8 @@ def load_internal_identity(settings: TlsSettings, folder: Path, now: datetime) -
         chain = x509.load_pem_x509_certificates((folder / settings.certificate).read_bytes())
         key = load_pem_private_key((folder / settings.key).read_bytes(), None)  # type: ignore[assignment]  # the context refuses other keys by name
     except OSError as error:
-        raise SettingsError(f"[tls] {error.filename}: {error.strerror}") from None
+        mend = "xgate tls generate makes both files"
+        raise SettingsError(f"[tls] {error.filename}: {error.strerror}; {mend}") from None
     except (ValueError, TypeError) as error:
         raise SettingsError(f"[tls] the certificate or the key cannot be read: {error}") from None
     return TlsIdentity(key, tuple(c.public_bytes(Encoding.DER) for c in chain))
