@@ -12,6 +12,7 @@ import trio.testing
 
 from xgate.clock import SystemClock
 from xgate.errors import Fault
+from xgate.ids import ClientId
 from xgate.net.client import ClientConnection, connect_on
 from xgate.net.errors import NetError
 from xgate.net.fetch import fetch
@@ -94,6 +95,41 @@ async def test_an_information_system_that_floods_is_refused_early_and_others_are
         with trio.fail_after(10):
             served = [await answers.receive() for _ in range(4)]
         assert [code for code, _ in served] == [""] * 4  # who was in has its answer
+
+
+OTHER = ClientId("XG", "GOV", "200", "s/ub")
+
+
+async def test_a_provider_that_hangs_does_not_hold_everybodys_places(
+    start: Starter, found: Callable[..., Country]
+) -> None:
+    country = found()
+    limit(country.consumer)
+    async with start(country) as started, trio.open_nursery() as nursery:
+        host, port = started.caller.door
+        answer, answers = trio.open_memory_channel[str](40)
+
+        async def call(address: str) -> None:
+            connection = await come_from(address, host, port)
+            connection.timeout = 60
+            headers = [("X-Road-Client", CONSUMER.url)]
+            try:
+                await connection.request("GET", f"/r1/{PROVIDER.url}/rest/wait", headers)
+                head = await connection.receive_head()
+                answer.send_nowait(head.find_header("x-road-error") or "")
+            finally:
+                await connection.aclose()
+
+        for last in range(60, 68):  # together they would take every place
+            nursery.start_soon(call, f"127.0.0.{last}")
+        with trio.fail_after(10):
+            refused = [await answers.receive() for _ in range(2)]
+        assert set(refused) == {"server.clientproxy.network_error"}
+        assert len(started.desk.seen) == 6  # three quarters of the places
+        with trio.fail_after(5):
+            reply = await started.caller.rest("GET", "", service="listMethods", provider=OTHER)
+        assert reply.status == 200
+        started.desk.gate.set()
 
 
 def with_another_server(country: Country) -> Peer:

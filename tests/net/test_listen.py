@@ -8,6 +8,7 @@ import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -16,7 +17,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from xgate.net.dial import dial
 from xgate.net.drain import Drain
 from xgate.net.errors import ClosedError, ConnectError
-from xgate.net.listen import AcceptLimits, listen_on, serve_listeners, source_of
+from xgate.net.listen import AcceptLimits, Crowd, listen_on, serve_listeners, source_of
 from xgate.net.stream import SocketStream
 
 
@@ -146,6 +147,25 @@ async def test_no_address_takes_more_than_it_leaves_free() -> None:
                     continue
                 await stream.send_all(b"x")
                 assert await stream.receive() == b"x"
+        nursery.cancel_scope.cancel()
+    for stream in kept:
+        stream.close()
+
+
+async def test_several_doors_may_count_together() -> None:
+    doors = [await listen_on("127.0.0.1", 0) for _ in range(2)]
+    crowd = Crowd(AcceptLimits(total=10, per_address=2))
+    async with trio.open_nursery() as nursery:
+        for door in doors:
+            await nursery.start(partial(serve_listeners, door, echo, crowd=crowd))
+        kept = [come_from("127.0.0.2", port_of(door)) for door in doors]
+        for stream in kept:
+            await stream.send_all(b"x")
+            assert await stream.receive() == b"x"
+        for door in doors:
+            more = come_from("127.0.0.2", port_of(door))
+            assert await ends(more)
+            more.close()
         nursery.cancel_scope.cancel()
     for stream in kept:
         stream.close()

@@ -57,7 +57,7 @@ async def test_a_port_that_is_taken_leaves_no_door_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("descriptors", "connections"), [(100_000, 5000), (1024, 96), (264, 1), (100, 1)]
+    ("descriptors", "connections"), [(100_000, 5000), (1024, 412), (203, 1), (100, 1)]
 )
 def test_doors_for_messages_leave_descriptors_to_everything_else(
     descriptors: int, connections: int, monkeypatch: pytest.MonkeyPatch

@@ -75,6 +75,14 @@ async def test_nobody_holds_more_places_than_are_free() -> None:
         assert visitors.inside["e"] == 1
 
 
+async def test_who_has_weight_may_hold_so_many_times_what_is_free() -> None:
+    gate = Gate(GateLimits(8, 8, 2.0, weight=3))
+    async with visitors_of(gate) as visitors:
+        await visitors.come("a", 7)
+        await visitors.come("b", 2)
+        assert visitors.inside == Counter(a=6, b=2)
+
+
 async def test_at_the_border_the_next_one_waits_and_comes_in_when_another_leaves(
     autojump_clock: MockClock,
 ) -> None:
@@ -233,9 +241,11 @@ def test_whatever_comes_and_goes_the_rule_holds(places: int, acts: list[tuple[st
     trio.run(main, clock=MockClock())
 
 
-def test_a_server_has_two_gates_with_the_limits_of_its_settings() -> None:
+def test_a_server_has_gates_with_the_limits_of_its_settings() -> None:
     gates = open_gates(LimitSettings(exchanges=3, exchanges_waiting=2, wait_seconds=1), lambda: 9.0)
     assert gates.callers is not gates.peers
     assert gates.callers._limits == gates.peers._limits == GateLimits(3, 2, 1)
+    assert gates.providers is not gates.services
+    assert gates.providers._limits == gates.services._limits == GateLimits(3, 2, 1, weight=3)
     assert gates.strain()  # the log is too far behind
     assert not open_gates(LimitSettings(slow_log_seconds=9), lambda: 9.0).strain()

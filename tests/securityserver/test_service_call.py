@@ -18,6 +18,8 @@ from xgate.net.server import Exchange
 from xgate.sandbox.desk import Desk
 from xgate.sandbox.messages import soap_request
 from xgate.sandbox.places import CONSUMER, PROVIDER
+from xgate.securityserver.gate import open_gates
+from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.receive import Received
 from xgate.securityserver.reply import Reply
 from xgate.securityserver.send import Sent
@@ -90,9 +92,12 @@ class Call:
             for event in (PartBegin(1, REST_BODY, ()), PartData(body), PartEnd()):
                 received.take(event)
         services = Services(service_context, FakeClock().monotonic)
-        server = cast(
-            "SecurityServer", SimpleNamespace(services=services, body_limits=BodyLimits())
-        )
+        parts = {
+            "services": services,
+            "body_limits": BodyLimits(),
+            "gates": open_gates(LimitSettings(), lambda: 0.0),
+        }
+        server = cast("SecurityServer", SimpleNamespace(**parts))
         service = Service(
             ServiceId(PROVIDER, "svc"),
             Protocol(request.protocol),

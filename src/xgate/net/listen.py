@@ -21,7 +21,7 @@ from xgate.net.drain import Drain
 from xgate.net.errors import ConnectError, NetError
 from xgate.net.stream import SocketStream
 
-__all__ = ["AcceptLimits", "listen_on", "serve_listeners", "source_of"]
+__all__ = ["AcceptLimits", "Crowd", "listen_on", "serve_listeners", "source_of"]
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 0.1  # seconds without accepting when descriptors or memory run out
@@ -73,6 +73,7 @@ async def serve_listeners(
     handler: Callable[[SocketStream], Awaitable[None]],
     *,
     limits: AcceptLimits | None = None,
+    crowd: Crowd | None = None,
     drain: Drain | None = None,
     grace: float = 30.0,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
@@ -81,8 +82,10 @@ async def serve_listeners(
 
     Runs until ``drain`` starts; then stops accepting, gives the running handlers ``grace`` seconds
     to come to their end, cancels the rest and returns. Closes the listeners whatever happens.
+
+    :param crowd: counts these connections with those of other listeners, by its own limits.
     """
-    door = _Door(handler, limits or AcceptLimits())
+    door = _Door(handler, crowd or Crowd(limits or AcceptLimits()))
     drain = drain or Drain()
     try:
         async with trio.open_nursery() as connections:
@@ -98,37 +101,62 @@ async def serve_listeners(
         _close_all(listeners)
 
 
-class _Door:
-    """Who is inside, and who may still come in."""
+class Crowd:
+    """Who is inside, behind one door or several, and who may still come in."""
 
-    def __init__(
-        self, handler: Callable[[SocketStream], Awaitable[None]], limits: AcceptLimits
-    ) -> None:
-        self._handler = handler
+    def __init__(self, limits: AcceptLimits) -> None:
         self._limits = limits
         self._inside: Counter[str] = Counter()
         self._free = trio.Semaphore(limits.total)
 
+    async def wait_room(self) -> None:
+        """Take a place as soon as there is one; it belongs to nobody yet."""
+        await self._free.acquire()
+
+    def let_in(self, source: str) -> bool:
+        """Whether one from this source may have the place that was taken; else it is free again."""
+        free = self._free.value + 1
+        if self._inside[source] >= min(self._limits.per_address, free):
+            self.give_back()
+            return False
+        self._inside[source] += 1
+        return True
+
+    def give_back(self) -> None:
+        """Nobody came."""
+        self._free.release()
+
+    def leaves(self, source: str) -> None:
+        """One from this source has gone."""
+        self._free.release()
+        self._inside[source] -= 1
+        if not self._inside[source]:
+            del self._inside[source]
+
+
+class _Door:
+    """One door into a crowd."""
+
+    def __init__(self, handler: Callable[[SocketStream], Awaitable[None]], crowd: Crowd) -> None:
+        self._handler = handler
+        self._crowd = crowd
+
     async def accept_from(self, listener: socket.socket, connections: trio.Nursery) -> None:
         while True:
-            await self._free.acquire()
+            await self._crowd.wait_room()
             try:
                 sock, _ = listener.accept()
             except OSError as error:
-                self._free.release()
+                self._crowd.give_back()
                 await _wait_after(error, listener)
             else:
                 self._let_in(SocketStream(sock), connections)
 
     def _let_in(self, stream: SocketStream, connections: trio.Nursery) -> None:
-        source = source_of(stream.peer_address)
-        free = self._free.value + 1  # this one has taken its place already
-        if self._inside[source] >= min(self._limits.per_address, free):
+        if not self._crowd.let_in(source_of(stream.peer_address)):
             _LOG.info("too many connections from %s", stream.peer_address)
             stream.close()
-            self._free.release()
             return
-        self._inside[source] += 1
         connections.start_soon(self._serve, stream)
 
     async def _serve(self, stream: SocketStream) -> None:
@@ -140,11 +168,7 @@ class _Door:
             _LOG.exception("connection from %s ended by a defect", stream.peer_address)
         finally:
             stream.close()
-            self._free.release()
-            source = source_of(stream.peer_address)
-            self._inside[source] -= 1
-            if not self._inside[source]:
-                del self._inside[source]
+            self._crowd.leaves(source_of(stream.peer_address))
 
 
 def source_of(address: str) -> str:

@@ -76,7 +76,10 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
         kept.callback(received.close)
         note.request_sizes, note.response_sizes = sent.sizes, received.sizes
         note.client_address = address_of(world, world.serverconf.server)
-        async with server.peers.open(route, world, now) as peer:
+        async with (
+            server.gates.providers.enter(provider),
+            server.peers.open(route, world, now) as peer,
+        ):
             note.service_address = peer.target
             note.sent()
             try:

@@ -1,7 +1,7 @@
 """The doors of a security server: where it listens, and what is served behind each.
 
 The rule: all sockets are had before anything is served, so a port that is taken is told at once;
-each counts its own connections, and those for messages leave descriptors to the others. Draining
+those for messages share their connections, and leave descriptors to everything else. Draining
 closes the doors and lets finish who is in.
 """
 
@@ -20,7 +20,7 @@ from xgate.errors import Fault
 from xgate.net.descriptors import count_descriptors
 from xgate.net.drain import Drain
 from xgate.net.http import Pace
-from xgate.net.listen import AcceptLimits, listen_on, serve_listeners
+from xgate.net.listen import AcceptLimits, Crowd, listen_on, serve_listeners
 from xgate.net.server import Exchange, ServerLimits, serve_connection
 from xgate.net.stream import SocketStream, Stream
 from xgate.net.tls import TlsStream, accept_tls
@@ -32,11 +32,15 @@ from xgate.securityserver.ocsp_responder import answer_ocsp_query
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.settings import ListenSettings
 
-__all__ = ["Doors", "Ports", "open_doors", "serve_doors"]
+__all__ = ["FILES_EACH", "OTHER_FILES", "Doors", "Ports", "open_doors", "serve_doors"]
+
+FILES_EACH = 2
+"""Descriptors that a connection for messages takes: its own, and where it leads on to."""
+OTHER_FILES = 200
+"""Descriptors that no such connection gets."""
 
 _MESSAGE_DOORS = 4  # the first ones; behind the others stand those who watch over this server
 _WATCHERS = AcceptLimits(total=64, per_address=32)
-_RESERVED = 256  # descriptors that no door for messages gets
 
 _Handler = Callable[[SocketStream], Awaitable[None]]
 _Journey = Callable[[Exchange], Awaitable[None]]
@@ -121,7 +125,7 @@ async def serve_doors(
     """Serve at all doors until ``drain`` has started and whoever was inside has left."""
     settings = server.settings.limits
     total = _most_connections(settings.connections)
-    limits = AcceptLimits(total=total, per_address=settings.connections_per_address)
+    crowd = Crowd(AcceptLimits(total=total, per_address=settings.connections_per_address))
     health = Health(server)
     handlers = (
         _connection(server, partial(ask, server=server), drain),
@@ -134,16 +138,15 @@ async def serve_doors(
     async with trio.open_nursery() as nursery:
         for number, (sockets, handler) in enumerate(zip(doors.sockets(), handlers, strict=True)):
             if sockets:
-                most = limits if number < _MESSAGE_DOORS else _WATCHERS
-                serve = partial(serve_listeners, limits=most, drain=drain)
+                behind = crowd if number < _MESSAGE_DOORS else Crowd(_WATCHERS)
+                serve = partial(serve_listeners, crowd=behind, drain=drain)
                 await nursery.start(partial(serve, sockets, handler, grace=settings.drain_seconds))
         task_status.started()
 
 
 def _most_connections(wanted: int) -> int:
-    """So few at each door that descriptors are left: for peers, services, files, and watchers."""
-    most = (count_descriptors() - _RESERVED) // (2 * _MESSAGE_DOORS)
-    return max(1, min(wanted, most))
+    """So few that descriptors are left: for where each leads on to, for files and for watchers."""
+    return max(1, min(wanted, (count_descriptors() - OTHER_FILES) // FILES_EACH))
 
 
 def _connection(

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from xgate.errors import Fault
 from xgate.securityserver.limit_settings import LimitSettings
@@ -27,11 +28,13 @@ class GateLimits(msgspec.Struct, frozen=True):
 
     :param places: exchanges at once. :param queue: how many more may wait.
     :param wait: seconds that one waits before it is refused.
+    :param weight: how many times as many places as are free one may hold.
     """
 
     places: int
     queue: int
     wait: float
+    weight: int = 1
 
 
 class _Waiter:
@@ -77,7 +80,7 @@ class Gate:
         held = self._inside[who]
         if held and self._strained():
             return held < self.inside - held
-        return held < self._limits.places - self.inside
+        return held < self._limits.weight * (self._limits.places - self.inside)
 
     def _admit(self, who: Hashable) -> None:
         self._inside[who] += 1
@@ -144,14 +147,20 @@ class Gate:
 class Gates(msgspec.Struct, frozen=True):
     """The gates of one security server.
 
-    They are two: a server that calls itself must not wait for its own places.
+    Each side has its own: a server that calls itself must not wait for its own places. And each
+    side has two, so that one that hangs, and all who call it, do not hold everybody's places. Who
+    is called may hold three times what is free, for one caller alone may hold half of all places,
+    and there must be some left for others who call the same.
 
-    :param callers: for information systems, by address. :param peers: for other security servers,
-        by certificate. :param strain: measures while its ``keep`` runs.
+    :param callers: information systems, by address. :param providers: whom they call.
+    :param peers: other security servers, by certificate. :param services: what they call.
+    :param strain: measures while its ``keep`` runs.
     """
 
     callers: Gate
+    providers: Gate
     peers: Gate
+    services: Gate
     strain: Strain
 
 
@@ -159,4 +168,11 @@ def open_gates(settings: LimitSettings, log_delay: Callable[[], float]) -> Gates
     """Gates with these limits, in front of a log that is so many seconds behind."""
     limits = GateLimits(settings.exchanges, settings.exchanges_waiting, settings.wait_seconds)
     strain = Strain(log_delay, most_late=settings.late_seconds, most_log=settings.slow_log_seconds)
-    return Gates(Gate(limits, strain), Gate(limits, strain), strain)
+    called = replace(limits, weight=3)
+    return Gates(
+        callers=Gate(limits, strain),
+        providers=Gate(called),
+        peers=Gate(limits, strain),
+        services=Gate(called),
+        strain=strain,
+    )

@@ -26,9 +26,9 @@ class LimitSettings(Section, frozen=True):
     :param attachments: of one message. :param part_head_bytes: of the headers of one of its parts.
     :param part_heads_bytes: of the headers of all of them.
     :param multipart_depth: how deep an information system may nest multiparts.
-    :param connections: open at one port. :param connections_per_address: of them from one address,
-        which is never allowed more than are free. :param connections_per_server: of them from one
-        security server, known by its certificate.
+    :param connections: open at all ports for messages.
+    :param connections_per_address: of them from one address, which is never allowed more than are
+        free. :param connections_per_server: of them from one security server, by its certificate.
     :param idle_seconds: between two requests on a connection. :param handshake_seconds: for TLS.
     :param head_seconds: for a request line with its headers.
     :param pause_seconds: that a body may stand still, or an answer may go untaken.

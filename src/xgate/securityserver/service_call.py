@@ -50,9 +50,10 @@ async def call_service(
     """
     if not service.url:
         raise Fault("service_missing_url", f"Service address not specified for '{service.id}'")
-    if isinstance(request, RestRequest):
-        return await _call_rest(request, received, service, certificates, sent, reply, server)
-    return await _call_soap(request, head, received, service, certificates, sent, reply, server)
+    async with server.gates.services.enter(service.id):
+        if isinstance(request, RestRequest):
+            return await _call_rest(request, received, service, certificates, sent, reply, server)
+        return await _call_soap(request, head, received, service, certificates, sent, reply, server)
 
 
 async def _call_rest(

@@ -19,11 +19,10 @@ from xgate._native.provider import provider_environment
 from xgate.cli.doctor.case import Case
 from xgate.cli.doctor.chain import Findings
 from xgate.cli.doctor.finding import Finding, broken, ok, warning
+from xgate.securityserver.doors import FILES_EACH, OTHER_FILES
 
 __all__ = ["check_libraries", "check_limits", "may_be_swapped"]
 
-_PER_CONNECTION = 2  # descriptors: its own, and the one that it leads on to
-_OTHER_FILES = 200
 _LEAST_MEMORY = 256e6
 _XML = b'<a b="1"><c/></a>'
 _CANONICAL = b'<a b="1"><c></c></a>'
@@ -41,10 +40,10 @@ async def check_limits(case: Case) -> Findings:
 
 def _files(case: Case, soft: int) -> Finding | None:
     connections = case.settings.limits.connections
-    wanted = _PER_CONNECTION * connections + _OTHER_FILES
+    wanted = FILES_EACH * connections + OTHER_FILES
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return None
-    fewer = max(1, (soft - _OTHER_FILES) // _PER_CONNECTION)
+    fewer = max(1, (soft - OTHER_FILES) // FILES_EACH)
     return warning(
         f"{soft} open files, and [limits] connections = {connections}",
         expected=f"{wanted} open files",
