@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,27 @@ def test_what_could_not_be_done_for_the_keys_is_told(
 def test_settings_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="No such file"):
         read_settings(tmp_path / "none.toml")
+
+
+def test_large_blocks_go_back_when_they_are_free() -> None:
+    """Also one below a block that is still in use, which glibc would keep by itself."""
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from xgate.cli.process import give_memory_back\n"
+        "if sys.argv[1] == 'back': give_memory_back()\n"
+        "def resident(): return int(Path('/proc/self/statm').read_text().split()[1]) // 256\n"
+        "large = bytearray(b'x' * (25 << 20))\n"
+        "del large\n"
+        "large, above = bytearray(b'x' * (24 << 20)), [bytes(5000) for _ in range(900)]\n"
+        "before = resident()\n"
+        "del large\n"
+        "print(before - resident())"
+    )
+    command = [sys.executable, "-c", code]
+    kept, back = (
+        int(subprocess.run([*command, how], capture_output=True, check=True).stdout)
+        for how in ("kept", "back")
+    )
+    assert back >= 23
+    assert kept <= back

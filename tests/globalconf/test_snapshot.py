@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import zlib
 from array import array
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +31,19 @@ def mapped(block: bytes) -> Snapshot:
 def test_a_block_gives_the_file_it_was_made_from(country: SharedParameters) -> None:
     snapshot = mapped(write_snapshot(country, b"<conf/>" * 100))
     assert snapshot.source() == b"<conf/>" * 100
+    assert b"".join(snapshot.pieces()) == b"<conf/>" * 100
     assert snapshot.head.size == 700
+    assert snapshot.head.sha512 == hashlib.sha512(b"<conf/>" * 100).digest()
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 300_000), st.randoms(use_true_random=False))
+def test_whatever_its_size_in_one_piece_or_several(
+    country: SharedParameters, size: int, random: Random
+) -> None:
+    octets = random.randbytes(size)
+    snapshot = mapped(write_snapshot(country, octets))
+    assert snapshot.source() == b"".join(snapshot.pieces()) == octets
 
 
 def test_blocks_are_equal_by_the_file_they_were_made_from(country: SharedParameters) -> None:

@@ -151,3 +151,15 @@ async def test_a_server_that_does_not_speak_http_is_told_apart() -> None:
         with pytest.raises(HttpError):
             await fetch(f"http://127.0.0.1:{listeners[0].getsockname()[1]}/")
         nursery.cancel_scope.cancel()
+
+
+async def test_a_large_answer_is_whole_and_bounded() -> None:
+    body = bytes(range(256)) * 12_288  # 3 MiB
+
+    async def large(exchange: Exchange) -> None:
+        await exchange.respond(200, [], body)
+
+    async with a_server(large) as url:
+        assert (await fetch(url, max_bytes=len(body))).body == body
+        with pytest.raises(TooBigError):
+            await fetch(url, max_bytes=len(body) - 1)

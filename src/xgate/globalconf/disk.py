@@ -8,9 +8,10 @@ keeps the one read before it, with the old expiry.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote_plus, unquote_plus
@@ -19,6 +20,7 @@ from xgate.errors import Fault
 from xgate.globalconf import optional
 from xgate.globalconf.directory import NEWEST_VERSION, OLDEST_VERSION
 from xgate.globalconf.elements import DOCUMENT_LIMIT
+from xgate.globalconf.snapshot import Snapshot
 from xgate.globalconf.source import PRIVATE_FILE, SHARED_FILE, LoadedConf, StoredPart, assemble
 from xgate.globalconf.times import read_time, write_time
 
@@ -99,7 +101,7 @@ def write_disk(root: Path, loaded: LoadedConf) -> None:
     root.mkdir(parents=True, exist_ok=True)
     own = loaded.conf.own.encode()
     if _read_octets(root / _IDENTIFIER, _MOST_METADATA) != own:
-        _replace(root / _IDENTIFIER, own)
+        _replace(root / _IDENTIFIER, (own,))
     kept: dict[Path, set[str]] = {}
     for part in loaded.parts:
         folder = root / directory_name(part.instance)
@@ -188,15 +190,30 @@ def _expiry_of(text: str | None) -> datetime | None:
 
 def _write_part(folder: Path, part: StoredPart) -> None:
     path = folder / part.file_name
-    if part.content != _read_octets(path, DOCUMENT_LIMIT):
-        _replace(path, part.octets)
-    _replace(path.with_name(part.file_name + _METADATA), write_metadata(part))
+    if not _holds(path, part.content):
+        _replace(path, _pieces(part.content))
+    _replace(path.with_name(part.file_name + _METADATA), (write_metadata(part),))
 
 
-def _replace(path: Path, octets: bytes) -> None:
+def _holds(path: Path, content: bytes | Snapshot) -> bool:
+    """Whether the file is this; what is large does not come into memory for it."""
+    if isinstance(content, bytes):
+        return _read_octets(path, DOCUMENT_LIMIT) == content
+    if not path.is_file() or path.stat().st_size != content.head.size:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest() == content.head.digest
+
+
+def _pieces(content: bytes | Snapshot) -> Iterable[bytes]:
+    return (content,) if isinstance(content, bytes) else content.pieces()
+
+
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
     temporary = path.with_name(f".{path.name}.new")
     with temporary.open("wb") as file:
-        file.write(octets)
+        for octets in pieces:
+            file.write(octets)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

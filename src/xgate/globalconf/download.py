@@ -186,7 +186,7 @@ def _fetch_part(
     known: LoadedConf | None,
 ) -> StoredPart:
     kept = None if known is None else known.find_part(instance, part.file_name)
-    if kept is not None and part.digest.of(kept.octets) == part.value:
+    if kept is not None and kept.digest(part.digest) == part.value:
         content = kept.content
     else:
         content = octets = _fetch_octets(fetch, _join(directory_url, part.location))

@@ -22,8 +22,10 @@ from xgate.errors import Fault
 
 __all__ = ["HEAD", "MAGIC", "Head", "Records", "Section", "Snapshot", "Table", "key_of"]
 
-MAGIC: Final = b"xgate-1" + sys.byteorder[:1].encode()
+MAGIC: Final = b"xgate-2" + sys.byteorder[:1].encode()
 HEAD: Final = len(MAGIC) + 32 + 8  # magic, digest, where the head begins
+
+_PIECE = 64 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -39,11 +41,13 @@ class Section(msgspec.Struct, frozen=True, array_like=True):
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """What is read of every block.
 
-    :param digest: SHA-256 of the file it was made from. :param size: octets of that file.
+    :param digest: SHA-256 of the file it was made from. :param sha512: what directories list of it.
+    :param size: octets of that file.
     :param small: the shared parameters without members, servers and groups.
     """
 
     digest: bytes
+    sha512: bytes
     size: int
     small: bytes
     warnings: tuple[str, ...]
@@ -111,8 +115,21 @@ class Snapshot:
 
     def source(self) -> bytes:
         """The file that the block was made from; unpacked at each call."""
+        with self._packed() as packed:
+            # All its room at once: what grew in pieces is joined while other threads wait.
+            return zlib.decompress(packed, bufsize=self.head.size)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The same in pieces, which take little memory."""
+        unpack = zlib.decompressobj()
+        with self._packed() as packed:
+            for start in range(0, len(packed), _PIECE):
+                yield unpack.decompress(packed[start : start + _PIECE])
+        yield unpack.flush()
+
+    def _packed(self) -> memoryview:
         place = self.head.sections["source"]
-        return zlib.decompress(self.octets[place.start : place.start + place.size])
+        return memoryview(self.octets)[place.start : place.start + place.size]
 
 
 class Records:

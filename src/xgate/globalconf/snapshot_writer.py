@@ -38,8 +38,9 @@ def write_snapshot(shared: SharedParameters, source: bytes) -> bytes:
     packed = zlib.compress(source, _FASTEST)
     block.add("source", packed, 1)
     small = msgspec.structs.replace(shared, members=(), servers=(), groups=())
-    digest = hashlib.sha256(source).digest()
-    return block.close(Head(digest, len(source), _encode(small), warnings, members, block.sections))
+    digests = hashlib.sha256(source).digest(), hashlib.sha512(source).digest()
+    told = (*digests, len(source), _encode(small), warnings, members)
+    return block.close(Head(*told, block.sections))
 
 
 class _Block:

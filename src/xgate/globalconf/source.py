@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 
+from xgate.algorithms import SHA512, Digest
 from xgate.errors import Fault
 from xgate.globalconf import optional
 from xgate.globalconf.apart import LARGE, read_apart
@@ -73,6 +74,12 @@ class StoredPart(msgspec.Struct, frozen=True):
     def octets(self) -> bytes:
         """Its octets; those of a snapshot are unpacked at each call."""
         return self.content if isinstance(self.content, bytes) else self.content.source()
+
+    def digest(self, digest: Digest) -> bytes:
+        """Its digest; the usual one of a snapshot is known without its octets."""
+        if digest == SHA512 and isinstance(self.content, Snapshot):
+            return self.content.head.sha512
+        return digest.of(self.octets)
 
     @property
     def size(self) -> int:

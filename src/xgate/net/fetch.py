@@ -7,12 +7,13 @@ web does it, against the system's roots or given ones. No redirect is followed.
 from __future__ import annotations
 
 import ipaddress
+import os
 import ssl
 import warnings
 from collections.abc import AsyncIterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Literal
+from typing import IO, Literal
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -26,6 +27,7 @@ from xgate.net.client import ClientConnection, connect
 from xgate.net.context import service_context
 from xgate.net.errors import ClosedError, TimedOutError, TlsError
 from xgate.net.http import HeaderList
+from xgate.net.room import Room
 from xgate.net.stream import Octets
 
 __all__ = ["Response", "Verify", "fetch"]
@@ -86,6 +88,7 @@ async def fetch(
 
 
 _CLOSE = (("Connection", "close"),)
+_LARGE = 1 << 20  # octets
 
 
 def _read_url(url: str) -> SplitResult:
@@ -123,10 +126,20 @@ async def _open(
 
 
 async def _read_body(connection: ClientConnection, limit: int) -> bytes:
-    with Spool(limit=limit, threshold=limit) as body:
+    """What is large gathers outside of the heap and is copied once, while the loop goes on."""
+    with Spool(limit=limit, threshold=_LARGE, share=_Memory().share()) as body:
         while piece := await connection.receive():
             body.write(piece)
-        return body.read()
+        if body.size <= _LARGE:
+            return body.read()
+        return await trio.to_thread.run_sync(body.read)
+
+
+class _Memory(Room):
+    """Files that are memory, which the kernel takes back at once."""
+
+    def open(self) -> IO[bytes]:
+        return os.fdopen(os.memfd_create("xgate-answer", os.MFD_CLOEXEC), "w+b", buffering=0)
 
 
 def _check_server(
