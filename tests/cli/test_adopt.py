@@ -52,3 +52,11 @@ def test_a_database_that_cannot_be_read_is_told_from_one_that_is_none(
     ran = xgate("adopt", postgres.make_database())
     assert ran.code == 1
     assert "no configuration of the reference's" in ran.err
+
+
+def test_no_password_is_taken_from_the_command_line(xgate: Run) -> None:
+    for conninfo in ("host=/nowhere password=Geheim999", "postgresql://me:Geheim999@127.0.0.1/x"):
+        ran = xgate("adopt", conninfo)
+        assert (ran.code, ran.out) == (2, "")
+        assert "say passfile=FILE" in ran.err
+        assert "Geheim999" not in ran.err

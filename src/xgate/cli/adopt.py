@@ -21,7 +21,8 @@ def adopt(conninfo: str, /, *, json: bool = False) -> int:
     not be taken over to standard error. Exit code 0 when it was read, 1 when it is no configuration
     of the reference's, 2 when the database cannot be read.
 
-    :param conninfo: The database, in libpq's form: "dbname=serverconf host=... passfile=...".
+    :param conninfo: The database, in libpq's form: "dbname=serverconf host=... passfile=...". A
+        password in it is refused: other users see the command lines of this machine.
     :param json: Print one JSON object.
     """
     adopted = _read(conninfo)
@@ -38,9 +39,14 @@ def adopt(conninfo: str, /, *, json: bool = False) -> int:
 
 def _read(conninfo: str) -> Adopted:
     try:
-        from xgate.securityserver.reference_rows import read_rows
+        from xgate.securityserver.reference_rows import holds_password, read_rows
     except ImportError as error:
         raise Unusable(f"xgate adopt needs the extra xgate[postgres]: {error}") from None
+    if holds_password(conninfo):
+        raise Unusable(
+            "The connection has a password in it, which other users see on this command line; "
+            "put it into a file and say passfile=FILE (libpq's password file), or set PGPASSFILE"
+        )
     try:
         return adopt_rows(read_rows(conninfo))
     except Fault as fault:
