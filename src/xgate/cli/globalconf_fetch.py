@@ -69,7 +69,8 @@ def fetch(
     :param internal: Demand a source for an instance's own servers: with private parameters.
     :param external: Demand a source for partners: without private parameters.
     :param accept_older: Take one that expires before the one in the folder.
-    :param tls_verification: Whether https sources must show a certificate that is trusted here.
+    :param tls_verification: Whether https sources must show a certificate that is trusted here;
+        --tls-verification=false takes any: what is published is proven by its signature anyway.
     :param json: Print one JSON object.
     """
     if (directory is None) != check:
