@@ -24,6 +24,7 @@ from xgate.messagelog.postgres_tables import MIGRATION_LOCK, SCHEMA, STEPS, TASK
 from xgate.messagelog.record import LoggedRecord, Record, Stamp
 from xgate.messagelog.relational import RelationalReader
 from xgate.messagelog.store import Task
+from xgate.serverconf.conninfo import check_conninfo
 from xgate.trust.linking import Link
 
 __all__ = ["PostgresStore"]
@@ -57,8 +58,10 @@ class PostgresStore(RelationalReader):
 
         :param connect_seconds: within which a connection must stand, at least 2.
         :param answer_seconds: within which the database must have answered each statement.
-        :raises Fault: ``logging_failed`` when its tables are a later version's, or cannot be made.
+        :raises Fault: ``logging_failed`` when its tables are a later version's, or cannot be made;
+            ``database_error`` when ``conninfo`` cannot be read.
         """
+        check_conninfo(conninfo)
         self._read_only = read_only
         self._prepared = False
         self._pool = Pool(

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from xgate.errors import Fault
+from xgate.serverconf.conninfo import check_conninfo
 
 __all__ = ["Row", "Rows", "holds_password", "read_rows"]
 
@@ -58,6 +59,7 @@ def read_rows(conninfo: str) -> Rows:
     :param conninfo: as libpq has it: ``host=.. dbname=serverconf user=.. passfile=..``.
     :raises Fault: ``database_error``: it cannot be read; ``malformed_server_conf``: it is none.
     """
+    check_conninfo(conninfo)
     options = f"-c statement_timeout={_SECONDS}s"
     try:
         with psycopg.connect(

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import errors
 
 from xgate.errors import Fault
+from xgate.serverconf.conninfo import check_conninfo
 from xgate.serverconf.store import Revision
 
 __all__ = ["PostgresConfigurationStore"]
@@ -36,7 +37,10 @@ class PostgresConfigurationStore:
     """A ``ConfigurationStore`` in the database that ``conninfo`` names (libpq's form)."""
 
     def __init__(self, conninfo: str) -> None:
-        """:raises Fault: ``database_error`` when the tables are not there and cannot be made."""
+        """:raises Fault: ``database_error`` when the tables are not there and cannot be made, or
+        nobody can tell from ``conninfo`` where.
+        """
+        check_conninfo(conninfo)
         self._conninfo = conninfo
         with self._connected() as db:
             known = db.execute(

@@ -56,6 +56,9 @@ def _is_empty(case: Case) -> bool:
         return False
     import psycopg
 
+    from xgate.serverconf.conninfo import check_conninfo
+
+    check_conninfo(chosen.conninfo)
     try:
         with psycopg.connect(chosen.conninfo, connect_timeout=5) as db:
             return db.execute(_PROBE).fetchone() == (None,)
