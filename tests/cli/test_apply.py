@@ -128,6 +128,14 @@ def test_files_that_cannot_be_used_are_named(scene: Scene, tmp_path: Path, xgate
 def test_nothing_applied_is_told(scene: Scene) -> None:
     assert scene.run("show").code == 1
     assert scene.run("refresh").code == 1
+    assert not list(scene.file.parent.glob("*.sqlite"))  # who only looks makes nothing
+
+
+def test_a_revision_that_there_cannot_be_is_told(scene: Scene) -> None:
+    scene.run("apply")
+    for number in ("2", "-1", str(1 << 80)):
+        ran = scene.run("show", "--revision", number)
+        assert (ran.code, ran.err.startswith("xgate: not_found: There is no such")) == (1, True)
 
 
 def test_services_are_read_from_their_description_and_read_anew(

@@ -28,6 +28,7 @@ def a_revision(number: int, document: bytes = b"{}") -> Revision:
 def test_there_is_nothing_at_first(store: ConfigurationStore) -> None:
     assert store.newest() == 0
     assert store.read(1) is None
+    assert store.read(1 << 80) is None
     assert store.history(10) == []
 
 

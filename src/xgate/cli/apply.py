@@ -85,10 +85,10 @@ def refresh(*, config: Path, dry_run: bool = False, force: bool = False, json: b
     :param force: Take what could be read, and leave the rest as it was.
     :param json: Print one JSON object.
     """
-    settings, store = _open(config)
+    settings, store = _open(config, begin=False)
     current = _current(store)
     if current is None:
-        raise Fault("not_found", "Nothing has been applied yet; see xgate apply")
+        raise _nothing_applied()
     document = read_revision(current)
     return _put(document, settings, store, config, dry_run=dry_run, force=force, json=json)
 
@@ -105,7 +105,7 @@ def show(
     :param history: List the revisions, the newest first.
     :param json: Print one JSON object.
     """
-    _, store = _open(config)
+    _, store = _open(config, begin=False)
     if history:
         revisions = [(r.number, r.time, r.author) for r in store.history(_MOST_HISTORY)]
         if json:
@@ -127,12 +127,22 @@ def show(
     return 0
 
 
-def _open(config: Path) -> tuple[Settings, ConfigurationStore]:
+def _open(config: Path, *, begin: bool = True) -> tuple[Settings, ConfigurationStore]:
+    """:param begin: make the store if there is none; who only looks might make one that the
+    server's own user cannot open.
+    """
     settings = read_settings(config)
+    folder, chosen = config.resolve().parent, settings.serverconf
+    if not begin and chosen.use == "sqlite" and not (folder / chosen.path).exists():
+        raise _nothing_applied()
     try:
-        return settings, open_store(settings.serverconf, config.resolve().parent)
+        return settings, open_store(chosen, folder)
     except (SettingsError, Fault) as error:
         raise Unusable(str(error)) from None
+
+
+def _nothing_applied() -> Fault:
+    return Fault("not_found", "Nothing has been applied yet; see xgate apply")
 
 
 def _current(store: ConfigurationStore) -> Revision | None:

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS revision(
 ) STRICT;
 COMMIT;
 """
+_GREATEST = (1 << 63) - 1
 _COLUMNS = "number, time_us, author, document"
 
 
@@ -59,6 +60,8 @@ class SqliteConfigurationStore:
 
     def read(self, number: int) -> Revision | None:
         """See ``ConfigurationStore.read``."""
+        if abs(number) > _GREATEST:
+            return None  # SQLite has no such number
         with self._connected() as db:
             text = f"SELECT {_COLUMNS} FROM revision WHERE number=?"  # noqa: S608  names from here
             row = db.execute(text, (number,)).fetchone()
