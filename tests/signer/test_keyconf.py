@@ -155,6 +155,12 @@ def test_a_key_id_is_no_path(folder: Path) -> None:
         read_token_folder(folder, PIN)
 
 
+def test_a_file_that_never_ends_is_not_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "keyconf.xml").symlink_to("/dev/zero")
+    with pytest.raises(Fault, match=r"token_not_found: Cannot read .*: File too large"):
+        read_token_folder(tmp_path, PIN)
+
+
 def test_a_folder_without_registry_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Fault) as caught:
         read_token_folder(tmp_path, PIN)

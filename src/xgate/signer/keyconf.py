@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +36,7 @@ ImportedKey = tuple[KeyEntry, PrivateKey | None]
 _SOFT_TOKEN = "softToken"  # noqa: S105  the reference's name of the device type, no secret
 _USAGES: dict[str | None, Usage] = {"SIGNING": "SIGNING", "AUTHENTICATION": "AUTHENTICATION"}
 _MOST_KEYS = 10_000
+_MOST_OCTETS = 16 << 20
 
 
 def read_token_folder(folder: Path, pin: str) -> list[ImportedKey]:
@@ -46,7 +49,7 @@ def read_token_folder(folder: Path, pin: str) -> list[ImportedKey]:
     """
     registry = folder / "keyconf.xml"
     try:
-        octets = registry.read_bytes()
+        octets = _read_file(registry)
     except OSError as error:
         raise Fault("token_not_found", f"Cannot read {registry}: {error.strerror}") from None
     keys: list[ImportedKey] = [
@@ -140,7 +143,7 @@ def _read_member(element: etree._Element) -> str | None:
 def _read_key(folder: Path, entry: KeyEntry, pin: str) -> PrivateKey:
     path = folder / "softtoken" / f"{entry.id}.p12"
     try:
-        octets = path.read_bytes()
+        octets = _read_file(path)
     except OSError as error:
         raise Fault("key_not_found", f"Cannot read {path}: {error.strerror}") from None
     try:
@@ -151,6 +154,14 @@ def _read_key(folder: Path, entry: KeyEntry, pin: str) -> PrivateKey:
     if entry.public_key not in (b"", public_octets(key)):  # type: ignore[arg-type]  # key_kind has refused every other type
         raise Fault("key_not_found", f"{path.name} holds another {kind} key than keyconf.xml names")
     return key  # type: ignore[return-value]  # as above
+
+
+def _read_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        octets = file.read(_MOST_OCTETS + 1)
+    if len(octets) > _MOST_OCTETS:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return octets
 
 
 def _text(element: etree._Element, name: str) -> str:
