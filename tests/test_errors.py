@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xgate.errors import Fault, faults_under
+from xgate.errors import Fault, faults_under, first_cause
 
 
 def test_prefixes_are_put_from_the_inside_out() -> None:
@@ -48,3 +48,10 @@ def test_other_exceptions_pass_untouched() -> None:
 
 def test_a_refusal_says_its_code_and_its_text() -> None:
     assert str(Fault("access_denied", "Not for you")) == "access_denied: Not for you"
+
+
+def test_of_a_group_the_first_counts() -> None:
+    first, second = ValueError("first"), OSError("second")
+    group = BaseExceptionGroup("", [ExceptionGroup("", [first, second]), KeyboardInterrupt()])
+    assert first_cause(group) is first
+    assert first_cause(second) is second

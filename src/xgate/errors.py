@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["CLIENT", "CLIENT_PROXY", "SERVER_PROXY", "SERVICE_FAILED", "Fault", "faults_under"]
+__all__ = [
+    "CLIENT",
+    "CLIENT_PROXY",
+    "SERVER_PROXY",
+    "SERVICE_FAILED",
+    "Fault",
+    "faults_under",
+    "first_cause",
+]
 
 CLIENT = "client"
 CLIENT_PROXY = "server.clientproxy"
@@ -62,3 +70,10 @@ def faults_under(prefix: str) -> Iterator[None]:
         if moved is fault:
             raise
         raise moved from fault
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """What went wrong first in a group of errors: the nurseries around it only report it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

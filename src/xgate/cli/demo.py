@@ -11,6 +11,7 @@ import trio
 
 from xgate.cli.output import Unusable, print_json, print_line
 from xgate.clock import SystemClock
+from xgate.errors import first_cause
 from xgate.net.errors import NetError
 from xgate.sandbox.demo import DemoError, DemoResult, run_demo
 from xgate.testing.softhsm import SoftHsmError, find_softhsm
@@ -65,9 +66,7 @@ def demo(
     try:
         trio.run(main)
     except* (DemoError, NetError, OSError, SoftHsmError) as group:
-        cause = group
-        while isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
+        cause = first_cause(group)
     if result is None and cause is None:  # stopped by a signal
         return 0
     if json:

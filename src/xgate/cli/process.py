@@ -19,6 +19,7 @@ import trio
 from xgate._native.provider import provider_environment
 from xgate.cli.output import Unusable
 from xgate.clock import Clock, SystemClock
+from xgate.errors import first_cause
 from xgate.net.drain import Drain
 from xgate.net.errors import NetError
 from xgate.securityserver.journal import Journal
@@ -76,7 +77,9 @@ def run_until_told(run: Run, settings: Settings, config: Path, hardened: Hardene
         with libraries_into(journal):
             trio.run(main)
     except BaseExceptionGroup as group:
-        raise _the_first(group) from None
+        cause = first_cause(group)
+        unusable = isinstance(cause, NetError | SettingsError)
+        raise (Unusable(str(cause)) if unusable else cause) from None
     return 0
 
 
@@ -99,13 +102,6 @@ def start_again_with_provider() -> NoReturn:
     environment = {**os.environ, **provider_environment()}
     command = [sys.executable, *sys.orig_argv[1:]]
     os.execve(sys.executable, command, environment)  # noqa: S606  the very command that runs
-
-
-def _the_first(error: BaseException) -> BaseException:
-    """What went wrong first: the nurseries around it only report it."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return Unusable(str(error)) if isinstance(error, NetError | SettingsError) else error
 
 
 async def _drain_on_signal(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import trio
 
-from xgate.errors import Fault
+from xgate.errors import Fault, first_cause
 from xgate.net.drain import Drain
 from xgate.net.errors import TimedOutError
 from xgate.net.stream import LINGER, SocketStream
@@ -58,7 +58,7 @@ async def converse(
         await line.say(Refused(0, fault.code, fault.text))
         await stream.aclose(linger=LINGER)  # a close at once would take the reason along
     except BaseExceptionGroup as group:
-        raise _the_first(group) from None
+        raise first_cause(group) from None
 
 
 class _Conversation:
@@ -150,10 +150,3 @@ def _check_version(hello: Hello) -> None:
             f"The signer speaks version {VERSION} of its protocol and not {hello.version}; "
             "restart whichever of the two processes is the older one",
         )
-
-
-def _the_first(error: BaseException) -> BaseException:
-    """What went wrong first: the nurseries around it only report it."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 
 from xgate.cell import Cell
-from xgate.errors import Fault
+from xgate.errors import Fault, first_cause
 from xgate.net.errors import ClosedError, ConnectError, NetError, TimedOutError
 from xgate.net.stream import SocketStream
 from xgate.signer.ask import read_ring
@@ -210,7 +210,7 @@ class _Link:
                 nursery.start_soon(self._listen_for_life)
                 await self._read(take_ring)
         except BaseExceptionGroup as group:
-            raise _the_first(group) from None
+            raise first_cause(group) from None
 
     def end(self) -> None:
         """Close, and wake everyone who waits."""
@@ -278,10 +278,3 @@ def _refusal(code: str, text: str) -> Fault:
     if code == _NO_SIGNATURE:
         return Fault(code, text)
     return Fault(_NO_SIGNATURE, f"signer.{code}: {text}")
-
-
-def _the_first(error: BaseException) -> BaseException:
-    """What went wrong first: the nurseries around it only report it."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
