@@ -171,6 +171,18 @@ def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
 
 
 @pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """As ``lonely``; it waits for answers no longer than half a second."""
+    changes = {"[peers]\n": "[peers]\nanswer-seconds = 0.5\n"}
+    country = new_country(tmp_path_factory.mktemp("impatient"), changes)
+    with (
+        run_in_background(country, SystemClock(), provider=False) as running,
+        closing(Caller(running)) as caller,
+    ):
+        yield caller
+
+
+@pytest.fixture(scope="module")
 def unserved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Caller, int]]:
     """A country whose services ``tell``, ``late`` and ``echo`` are the tests' own, at this port.
 

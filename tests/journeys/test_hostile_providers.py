@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 from tests.journeys.fault_table import assert_in_table
 from tests.journeys.rows import assert_told, good
 
@@ -272,6 +273,28 @@ async def test_parts(
     assert reply.code == code
     assert_in_table(code, reply.text)
     assert after.code == ""
+
+
+@pytest.mark.parametrize("trickle", [False, True])
+async def test_who_never_ends_is_not_waited_for_for_ever(impatient: Caller, trickle: bool) -> None:
+    async def act(exchange: Exchange) -> None:
+        while await exchange.receive():
+            pass
+        if trickle:
+            head = write_response_head("REST", boundary=BOUNDARY, original_content_type="")
+            await exchange.start(200, head)
+            while True:
+                await exchange.send(b"x")
+                await trio.sleep(0.05)
+        await trio.sleep_forever()
+
+    async with stand_in(impatient.country) as script:
+        script.act = act
+        with trio.fail_after(10):
+            reply = await ask(impatient, "REST", f"never-{trickle}")
+
+    assert reply.code == (FAILED if trickle else SIDE) + "io_error"
+    assert impatient.counts(f"never-{trickle}") == [1, 0]
 
 
 @pytest.mark.parametrize("protocol", ["REST", "SOAP"])

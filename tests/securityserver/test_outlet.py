@@ -9,7 +9,7 @@ import trio
 
 from xgate.errors import Fault
 from xgate.net.client import ClientConnection, connect
-from xgate.net.errors import ClosedError
+from xgate.net.errors import ClosedError, TimedOutError
 from xgate.net.listen import listen_on, serve_listeners
 from xgate.net.server import Exchange
 from xgate.net.stream import SocketStream
@@ -71,6 +71,23 @@ async def test_what_all_was_sent_is_all_received(serve: Serve) -> None:
     await send_much(connection)
     assert (await connection.receive_head()).status == 200
     assert sizes == [1000 * len(PIECE)]
+    await connection.aclose()
+
+
+async def test_an_answer_has_its_time_and_no_more(serve: Serve) -> None:
+    async def keep_silent(exchange: Exchange) -> None:
+        while await exchange.receive():
+            pass
+        await trio.sleep_forever()
+
+    connection = await connect("127.0.0.1", await serve(keep_silent))
+    outlet = Outlet(connection, patience=0.2, rate=1024)
+    assert (connection.timeout, connection.rate) == (30, 0)
+    await outlet.start("POST", "/", [("Content-Type", "x")])
+    await outlet.finish(b"")
+    assert connection.rate == 1024
+    with trio.fail_after(5), pytest.raises(TimedOutError):
+        await connection.receive_head()
     await connection.aclose()
 
 

@@ -24,6 +24,7 @@ def test_the_defaults_are_the_references() -> None:
         ("connect-timeout", 600, 601),
         ("patience-seconds", 0.1, 0),
         ("remember-seconds", 0, -1),
+        ("answer-seconds", 0, -1),
         ("rest-seconds", 0, -1),
         ("idle-seconds", 3600, 3601),
         ("idle-per-provider", 0, -1),

@@ -7,6 +7,7 @@ words. Order of checks, and of signing, logging and releasing: pipeline 3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -84,7 +85,7 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
             note.sent()
             try:
                 with intake.streaming():
-                    await _send(intake, Outlet(peer), sent, server, world, auth_ocsp)
+                    await _send(intake, _outlet(peer, server), sent, server, world, auth_ocsp)
             except PeerSaidError as said:
                 raise said.fault from None
             answer = note.answer = await _receive(
@@ -103,6 +104,12 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
         until = stamp_by(world.globalconf, proven.ocsp)
         await _log(intake, answer, parts, evidence, server, until)
         await intake.answer(exchange, received, now)
+
+
+def _outlet(peer: ClientConnection, server: SecurityServer) -> Outlet:
+    settings = server.settings
+    patience = settings.peers.answer_seconds or math.inf
+    return Outlet(peer, patience=patience, rate=settings.limits.bytes_per_second)
 
 
 async def _send(

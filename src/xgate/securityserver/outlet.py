@@ -2,7 +2,7 @@
 
 The rule: a server that refuses early says why and then closes, or takes no more; a send that fails
 or stands still is therefore followed by a short listening, and what was said counts more than the
-broken pipe (pipeline 16 trap 5). Only for the answer to a whole request is there no time limit.
+broken pipe (pipeline 16 trap 5). For the answer to a whole request there is much time, no more.
 """
 
 from __future__ import annotations
@@ -40,11 +40,23 @@ class PeerSaidError(Exception):
 class Outlet:
     """The sending side of a connection; errors as ``ClientConnection``, and ``PeerSaidError``."""
 
-    def __init__(self, peer: ClientConnection, standstill: float = _STANDSTILL_SECONDS) -> None:
-        """:param standstill: how many seconds one send may take."""
+    def __init__(
+        self,
+        peer: ClientConnection,
+        standstill: float = _STANDSTILL_SECONDS,
+        *,
+        patience: float = math.inf,
+        rate: int = 0,
+    ) -> None:
+        """:param standstill: how many seconds one send may take.
+
+        :param patience: how many the answer may take. :param rate: and beyond that, how many octets
+            a second it must have.
+        """
         self._peer = peer
+        self._patience, self._rate = patience, rate
         self._sound = True
-        peer.timeout = standstill
+        peer.timeout, peer.rate = standstill, 0
 
     async def start(
         self, method: str, target: str, headers: HeaderList, first: Octets = b""
@@ -59,7 +71,7 @@ class Outlet:
     async def finish(self, last: Octets) -> None:
         """Send the last of the body; the answer may take its time."""
         await self._try(partial(self._peer.finish, last))
-        self._peer.timeout = math.inf
+        self._peer.timeout, self._peer.rate = self._patience, self._rate
 
     async def _try(self, send: Callable[[], Awaitable[None]]) -> None:
         if self._peer.heard:

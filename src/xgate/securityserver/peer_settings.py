@@ -27,6 +27,9 @@ class PeerSettings(Section, frozen=True):
     :param remember_seconds: for how long the server that was good is asked before the provider's
         others; 0: the fastest is found anew for each connection.
     :param rest_seconds: for how long a server that has failed is asked after the others.
+    :param answer_seconds: for an answer to begin and go on, before it must come at the speed of
+        ``[limits] bytes-per-second``; 0: for ever, as the reference. It must be longer than any
+        provider gives its services.
     :param keep_alive: reuse connections where the peer allows it, and allow it to peers.
     :param idle_seconds: for how long an unused connection is kept.
     :param idle_per_provider: how many of them. :param idle_connections: how many in all.
@@ -40,6 +43,7 @@ class PeerSettings(Section, frozen=True):
     patience_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 5.0
     remember_seconds: Annotated[float, msgspec.Meta(ge=0)] = 3600.0
     rest_seconds: Annotated[float, msgspec.Meta(ge=0)] = 60.0
+    answer_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 3600.0
     keep_alive: bool = True
     # Below the 30 s after which the reference closes an idle connection.
     idle_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 25.0

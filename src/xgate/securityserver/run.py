@@ -172,7 +172,11 @@ def _assemble(
         messagelog=log,
         identity=identity,
         peers=Peers(settings.peers, ocsp, identity.client_context, clock.monotonic),
-        services=Services(lambda: internal.for_services, clock.monotonic),
+        services=Services(
+            lambda: internal.for_services,
+            clock.monotonic,
+            rate=settings.limits.bytes_per_second,
+        ),
         room=room,
         internal=internal,
         loaded_conf=lambda: loader.loaded,

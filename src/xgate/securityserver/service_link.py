@@ -18,8 +18,6 @@ from xgate.serverconf.model import Service
 
 __all__ = ["connected", "target_of_url"]
 
-_LEAST_RATE = 1024  # octets a second, beyond the time of the service: nobody answers for ever
-
 
 @asynccontextmanager
 async def connected(
@@ -39,7 +37,7 @@ async def connected(
             parts.hostname or "", parts.port or (443 if secure else 80), secure, service.timeout
         )
         try:
-            connection.timeout, connection.rate = service.timeout, _LEAST_RATE
+            connection.timeout = service.timeout
             if secure and service.verify_tls:
                 _check_pinned(connection.stream.peer_chain, service, certificates)
             yield connection

@@ -24,8 +24,19 @@ _LIMITS = PoolLimits(idle=4.0, per_key=64, total=1000)
 class Services:
     """All connections to services."""
 
-    def __init__(self, context: Callable[[], TlsContext], monotonic: Callable[[], float]) -> None:
-        """:param context: for https now; offers the internal certificate."""
+    def __init__(
+        self,
+        context: Callable[[], TlsContext],
+        monotonic: Callable[[], float],
+        *,
+        rate: int = 1024,
+    ) -> None:
+        """:param context: for https now; offers the internal certificate.
+
+        :param rate: octets a second that an answer must reach beyond the service's own time: none
+            is waited for for ever.
+        """
+        self._rate = rate
         self._context = context
         self._pool: Pool[_Key] = Pool(_LIMITS, monotonic)
         self._keys: WeakKeyDictionary[ClientConnection, _Key] = WeakKeyDictionary()
@@ -38,6 +49,7 @@ class Services:
             return kept
         tls = self._context() if secure else None
         connection = await connect(host, port, tls=tls, timeout=timeout)
+        connection.rate = self._rate
         self._keys[connection] = key
         return connection
 
