@@ -200,10 +200,18 @@ def test_the_references_openapi_that_is_refused(golden: Path, file: str, code: s
     assert refused.value.code == code
 
 
-def test_many_endpoints_and_ports_are_counted_in_one_go() -> None:
-    paths = ",".join(f'"/{n}": {{"get": {{}}}}' for n in range(50_000))
-    octets = f'{{"openapi": "3.0.0", "paths": {{{paths}}}}}'.encode()
-    assert len(read_openapi(octets, "application/json", URL).endpoints) == 50_000
+def test_endpoints_are_not_more_than_a_message_can_be_held_against() -> None:
+    def document(endpoints: int) -> bytes:
+        paths = ",".join(f'"/{n}": {{"get": {{}}}}' for n in range(endpoints))
+        return f'{{"openapi": "3.0.0", "paths": {{{paths}}}}}'.encode()
+
+    assert len(read_openapi(document(4000), "application/json", URL).endpoints) == 4000
+    for endpoints in (4001, 50_000):
+        with pytest.raises(Fault, match="more than 4000 endpoints"):
+            read_openapi(document(endpoints), "application/json", URL)
+
+
+def test_a_binding_at_many_ports_is_read_once() -> None:
     operations = "".join(f'<w:operation name="o{n}"/>' for n in range(20_000))
     port = '<w:port binding="t:b"><s:address location="http://h/b"/></w:port>'
     wsdl = WSDL.replace("</w:binding>", f"{operations}</w:binding>")

@@ -11,6 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
@@ -32,6 +33,7 @@ _ADDRESSES = tuple(
 # The second is of the protocol's version before 6, and still in the field.
 _VERSIONS = (f"{{{XROAD_NS}}}version", "{http://x-road.ee/xsd/x-road.xsd}version")
 _MERGE = "<<"
+_MOST_ENDPOINTS = 4000  # each message is held against all of them, on the event loop
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _IDENTIFIER = re.compile(r"[^:;/\\%\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028\u2029\ufeff]{1,255}")
 _TEMPLATE = re.compile(r"\{[^{}/]*\}")
@@ -96,7 +98,9 @@ def read_openapi(octets: bytes, content_type: str, url: str) -> DescribedApi:
         _refuse("it has no version: openapi must be a text")
     if not (version.startswith("3.0") or version == "3.1.0"):
         raise Fault("unsupported_openapi_version", f"OpenAPI {version} is not 3.0 or 3.1.0")
-    endpoints = tuple(_endpoints(document))
+    endpoints = tuple(islice(_endpoints(document), _MOST_ENDPOINTS + 1))
+    if len(endpoints) > _MOST_ENDPOINTS:
+        _refuse(f"it has more than {_MOST_ENDPOINTS} endpoints")
     for endpoint, times in Counter(endpoints).items():
         if times > 1:
             _refuse(f"it has the endpoint {' '.join(endpoint)} twice")
