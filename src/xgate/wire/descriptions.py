@@ -27,17 +27,19 @@ __all__ = [
 
 DESCRIPTION_LIMIT = 4 * 1024 * 1024
 """The largest description that is handed on, in octets."""
-_ADDRESS = "{http://schemas.xmlsoap.org/wsdl/soap/}address"
+_ADDRESSES = [
+    f"{{http://schemas.xmlsoap.org/wsdl/{kind}/}}address" for kind in ("soap", "soap12", "http")
+]
 _PLACEHOLDER = "http://example.org/xroad-endpoint"
 
 
 def hide_wsdl_addresses(octets: bytes) -> bytes:
-    """A WSDL with every SOAP 1.1 address replaced, in UTF-8.
+    """A WSDL with every address replaced, in UTF-8.
 
     :raises Fault: ``invalid_xml``.
     """
     root = xml.parse(octets, limit=DESCRIPTION_LIMIT)
-    for address in root.iter(_ADDRESS):
+    for address in root.iter(*_ADDRESSES):
         address.set("location", _PLACEHOLDER)
     return etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=True)
 
