@@ -1,8 +1,10 @@
 """Descriptions of services on their way to callers: WSDL and OpenAPI 3, without the real addresses.
 
-The rule: a description is handed on as its provider wrote it but for where the service lives, which
-is the security server's secret. A document is small and is refused otherwise; nothing in it is
-fetched, and no YAML type but the plain ones is built (metaservices 3 and 5).
+The rule: a description is handed on as its provider wrote it but for where the service lives, as
+far as the reference hides it: addresses of SOAP 1.1, and the servers of a whole OpenAPI document;
+those of other bindings and of single paths are the provider's to keep out. A document is small and
+is refused otherwise; nothing in it is fetched, and no YAML type but the plain ones is taken
+(metaservices 3 and 5).
 """
 
 from __future__ import annotations
@@ -27,19 +29,17 @@ __all__ = [
 
 DESCRIPTION_LIMIT = 4 * 1024 * 1024
 """The largest description that is handed on, in octets."""
-_ADDRESSES = [
-    f"{{http://schemas.xmlsoap.org/wsdl/{kind}/}}address" for kind in ("soap", "soap12", "http")
-]
+_ADDRESS = "{http://schemas.xmlsoap.org/wsdl/soap/}address"
 _PLACEHOLDER = "http://example.org/xroad-endpoint"
 
 
 def hide_wsdl_addresses(octets: bytes) -> bytes:
-    """A WSDL with every address replaced, in UTF-8.
+    """A WSDL with every SOAP 1.1 address replaced, in UTF-8.
 
     :raises Fault: ``invalid_xml``.
     """
     root = xml.parse(octets, limit=DESCRIPTION_LIMIT)
-    for address in root.iter(*_ADDRESSES):
+    for address in root.iter(_ADDRESS):
         address.set("location", _PLACEHOLDER)
     return etree.tostring(root.getroottree(), encoding="UTF-8", xml_declaration=True)
 
