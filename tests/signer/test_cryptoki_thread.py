@@ -56,6 +56,13 @@ def test_sections_that_name_one_library_share_its_thread(weather: Weather) -> No
     assert weather.calls("C_Finalize") == 1
 
 
+def test_a_library_that_was_given_back_is_not_waited_for(weather: Weather) -> None:
+    library, give_back = open_library(ModuleSettings("hsm", str(weather.library)), 3600)
+    give_back()
+    with pytest.raises(Fault, match=r"token_not_available: .* no longer in use here"):
+        library.call(library.slots)
+
+
 def test_a_module_that_hangs_is_waited_for_once_then_refused_at_once(library: Library) -> None:
     """What waited behind it is never begun; when it answers, it is used again."""
     go, ran = threading.Event(), []

@@ -247,7 +247,6 @@ def test_the_file_is_followed(softhsm: SoftHsm, tmp_path: Path) -> None:
         key = first.generate("ecdsa", "k")
         write(path, f"[one]\n{section}[two]\n{section}slots = 1\n")
         devices.refresh()
-        devices.refresh()
         assert {token.state().type for token in devices.tokens()} == {"one", "two"}
         assert devices.tokens()[0] is first
         assert outcome(first, key) == "signed"
@@ -259,6 +258,22 @@ def test_the_file_is_followed(softhsm: SoftHsm, tmp_path: Path) -> None:
         with pytest.raises(Fault, match="token_not_available: Cannot read"):
             devices.refresh()
         assert {token.state().type for token in devices.tokens()} == {"two"}
+    finally:
+        devices.close()
+
+
+def test_a_module_that_left_the_file_is_not_looked_into(weather: Weather, tmp_path: Path) -> None:
+    """And one that came is, at the same look."""
+    path = tmp_path / "devices.ini"
+    write(path, "")
+    devices = Pkcs11Devices(path, patience=5)
+    try:
+        write(path, f"[one]\nlibrary = {weather.library}\n")
+        devices.refresh()
+        assert weather.calls("C_GetSlotList") > 0
+        write(path, "")
+        devices.refresh()
+        assert devices.tokens() == ()
     finally:
         devices.close()
 

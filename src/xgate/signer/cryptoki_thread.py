@@ -71,6 +71,7 @@ class Library:
         self._process = os.getpid()
         self._queue: SimpleQueue[_Call[Any] | None] = SimpleQueue()
         self._busy_since: float | None = None
+        self._closed = False
         self._cryptoki: Cryptoki | None = None
         self._slots: _pkcs11.lib | None = None
         name = f"pkcs11 {self._name}"
@@ -84,6 +85,8 @@ class Library:
         """
         if os.getpid() != self._process:
             raise Fault("token_not_available", f"{self._name} was loaded by another process")
+        if self._closed:
+            raise self._unusable("it is no longer in use here")
         if self.hangs:
             raise self._unanswered()
         call = _Call(work)
@@ -133,6 +136,7 @@ class Library:
 
     def close(self) -> None:
         """End the module and its thread; a module that hangs is left to itself."""
+        self._closed = True
         self._queue.put(None)
         self._thread.join(self.patience)
 

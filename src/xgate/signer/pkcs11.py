@@ -193,11 +193,16 @@ class Pkcs11Devices:
         :raises Fault: ``token_not_available``: the first thing that cannot be used.
         """
         faults: list[Fault] = []
-        for work in (self._follow, *(module.refresh for module in self._modules.values())):
+
+        def attempt(work: Callable[[], None]) -> None:
             try:
                 work()
             except Fault as fault:
                 faults.append(fault)
+
+        attempt(self._follow)
+        for module in tuple(self._modules.values()):  # those that the file names now
+            attempt(module.refresh)
         if faults:
             raise faults[0]
 
