@@ -129,6 +129,27 @@ async def test_what_the_world_lists_is_registered(
         nursery.cancel_scope.cancel()
 
 
+async def test_what_could_not_be_noted_is_noted_later(
+    tmp_path: Path, authority: Authority, autojump_clock: MockClock, watch: Watch
+) -> None:
+    """Without a new configuration, which may come in days only; a cause is told once."""
+    path, server = tmp_path / "keys.xgate", ServerId(MEMBER, "SS")
+    auth = issue_auth(authority.ca, "ss")
+    stored = StoredCertificate(auth.certificate.der, status="saved")
+    write_store(path, PIN, [(KeyEntry("A", "", "AUTHENTICATION", (stored,)), auth.key)])
+    listed = [register_server(MEMBER, "SS", "ss", [auth.certificate.der])]
+    world = Cell(World(make_conf(authority, servers=listed), ServerConf(server)))
+    path.chmod(0o644)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keep_auth_states, world, path, server, watch)
+        await watch.wait("registration not noted")
+        await trio.sleep(300)
+        path.chmod(0o600)
+        await watch.wait("authentication certificate registered")
+        assert len(watch.named("registration not noted")) == 1
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_ring_that_is_the_same_is_not_set_again(tokens: Tokens) -> None:
     ring = Cell(tokens.keyring())
     await renew_ring(ring, tokens)

@@ -58,17 +58,25 @@ async def keep_auth_states(
 ) -> None:
     """Note in the registry at ``path`` that authentication certificates are registered as soon as
     the global configuration lists them, for ever; who keeps the ring sees that.
+
+    Every minute too: what could not be written may be written now, or a registry was put there.
     """
-    version = -1
+    version, failed = -1, ""
     while True:
         if version == world.version:
-            await world.wait_changed(version)
+            with trio.move_on_after(_TOKENS_SECONDS):
+                await world.wait_changed(version)
         version, conf = world.version, world.value.globalconf
         try:
             if await trio.to_thread.run_sync(_settle, path, conf, server):
                 report("authentication certificate registered", id=server.short)
         except (Fault, OSError) as error:
-            report("registration not noted", cause=cause_of(error))
+            cause = cause_of(error)
+            if cause != failed:
+                report("registration not noted", cause=cause)
+            failed = cause
+        else:
+            failed = ""
 
 
 def _settle(path: Path, conf: GlobalConf, server: ServerId) -> bool:
