@@ -302,3 +302,57 @@ def test_a_responses_end_depends_on_method_status_and_headers() -> None:
     assert check_response(b"HTTP/1.0 200 OK", b"GET") == (Framing.UNTIL_CLOSE, 0)
     chunked = b"HTTP/1.1 500\r\nTransfer-Encoding: chunked"
     assert check_response(chunked, b"GET") == (Framing.CHUNKED, 0)
+
+
+def by_octets(head: bytes, limit: int, fields: int) -> set[str]:
+    """What a filter says of a head, whole, in single octets, and cut in two at each place."""
+    said = set()
+    octets = [head[i : i + 1] for i in range(len(head))]
+    for parts in ([head], octets, *([head[:i], head[i:]] for i in range(len(head)))):
+        strict = StrictFilter(check_request, limit, fields)
+        try:
+            passed = b"".join(strict.feed(part) for part in [*parts, b""])
+            said.add(f"passes {len(passed)}")
+        except HttpError as error:
+            said.add(f"{error.status} {error}")
+    return said
+
+
+@pytest.mark.parametrize("spare", range(-5, 6))
+@pytest.mark.parametrize("octet", [b"x", b"\x00", b"\r", b"\n"])
+def test_what_comes_first_refuses_a_head_wherever_packets_end(spare: int, octet: bytes) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nA: " + octet + b"\r\nB: c"
+    assert len(by_octets(head + b"\r\n\r\n", len(head) + spare, 3)) == 1
+    assert len(by_octets(head + b"\r\n\r\n", len(head) + spare, 2)) == 1
+    assert len(by_octets(head + b"\r\n\r\n", len(head) - 5, 1)) == 1
+
+
+def test_a_head_may_be_as_long_as_the_limit_says_to_the_octet() -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x"
+    whole = f"passes {len(head) + 4}"
+    assert by_octets(head + b"\r\n\r\n", len(head), 1) == {whole}
+    assert by_octets(head + b"\r\n\r\n", len(head) - 1, 1) == {"431 the head is too long"}
+
+
+def test_many_headers_are_refused_before_what_follows_them_and_after_what_comes_before() -> None:
+    lines = b"A: b\r\n" * 3
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n"
+    too_many = {"431 the head has too many headers"}
+    bad = {"400 a control character or a bare line end"}
+    assert by_octets(head + lines + b"\x00: b\r\n\r\n", 8192, 2) == too_many
+    assert by_octets(head + b"\x00: b\r\n" + lines + b"\r\n", 8192, 2) == bad
+    assert by_octets(head + lines + b"C: " + b"d" * 99 + b"\r\n\r\n", 60, 2) == too_many
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    tokens=st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b"A: b", b"\x00", b"x"]), max_size=9),
+    limit=st.integers(20, 45),
+    fields=st.integers(0, 3),
+)
+def test_whatever_ails_a_head_borders_of_packets_do_not_matter(
+    tokens: list[bytes], limit: int, fields: int
+) -> None:
+    head = b"GET / HTTP/1.1\r\n" + b"".join(tokens)
+    assert len(by_octets(head, limit, fields)) == 1
+    assert len(by_octets(head + b"\r\n\r\nrest", limit, fields)) == 1

@@ -123,14 +123,7 @@ class StrictFilter:
 
     def _head(self) -> bool:
         end = self._held.find(b"\r\n\r\n")
-        size = len(self._held) if end < 0 else end
-        _check_octets(self._held[: min(size, self._limit)], cut=end < 0 or size > self._limit)
-        if size > self._limit:
-            line = self._held.find(b"\r\n", 0, self._limit)
-            raise HttpError("the head is too long", 414 if line < 0 else 431)
-        lines = self._held.count(b"\r\n", 0, size)  # without the last one, if that is there
-        if lines > self._fields + (end < 0):
-            raise HttpError("the head has too many headers", 431)
+        _check_size(self._held, end, self._limit, self._fields)
         if end < 0:
             return False
         framing, self._left = self._check_head(self._held[:end])
@@ -297,7 +290,7 @@ _CHUNK_LINE = re.compile(
     % _CHUNK_LINE_LIMIT
 )
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")  # to some readers a leading zero means octal
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_BAD = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(?:[/?].*)?", re.IGNORECASE | re.DOTALL)
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host"})
 _NEVER_TRAILERS = frozenset(
@@ -307,12 +300,42 @@ _NEVER_TRAILERS = frozenset(
 )
 
 
+def _check_size(held: bytes, end: int, limit: int, fields: int) -> None:
+    """Refuse a head, as far as it is here, by whatever comes first in it, and as soon as it can.
+
+    :param end: where its blank line begins; negative if that is not here.
+    """
+    # What may be the beginning of the blank line is not counted yet.
+    size = end if end >= 0 else len(held) - _blank_line_begun(held)
+    seen = held[: min(end if end >= 0 else len(held), limit)]
+    bad = _find_bad_octet(seen, cut=end < 0 or size > limit)
+    if held.count(b"\r\n", 0, min(size, limit) + 2) >= fields + 2:
+        one_too_many = len(b"\r\n".join(held.split(b"\r\n", fields + 2)[:-1]))
+        if bad < 0 or one_too_many < bad:
+            raise HttpError("the head has too many headers", 431)
+    if bad >= 0:
+        raise HttpError("a control character or a bare line end")
+    if size > limit:
+        line = held.find(b"\r\n", 0, limit)
+        raise HttpError("the head is too long", 414 if line < 0 else 431)
+
+
+def _blank_line_begun(held: bytes) -> int:
+    return next((n for n in (3, 2, 1) if held.endswith(b"\r\n\r\n"[:n])), 0)
+
+
 def _check_octets(part: bytes, *, cut: bool) -> None:
     """Refuse control characters, and line ends other than CRLF, as soon as they are seen."""
+    if _find_bad_octet(part, cut=cut) >= 0:
+        raise HttpError("a control character or a bare line end")
+
+
+def _find_bad_octet(part: bytes, *, cut: bool) -> int:
+    """Where the first octet is that no head may have; negative for none."""
     if cut and part.endswith(b"\r"):
         part = part[:-1]  # its LF is beyond the cut
-    if _CONTROL.search(part.replace(b"\r\n", b"")):
-        raise HttpError("a control character or a bare line end")
+    found = _BAD.search(part)
+    return found.start() if found else -1
 
 
 def _headers(lines: list[bytes]) -> Headers:
