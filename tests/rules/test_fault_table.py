@@ -43,3 +43,44 @@ def test_each_row_is_made_to_come_somewhere(code: str, text: str, where: str) ->
 def test_codes_are_those_of_the_protocol() -> None:
     pieces = {piece for code, _, _ in TABLE if code not in FOREIGN for piece in code.split(".")}
     assert pieces - set(CODES) - {"unknown_host"} == set()
+
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "xgate"
+# Where messages are judged on their way.
+ON_THE_WAY = (
+    *sorted((SOURCE / "policy").glob("*.py")),
+    *sorted((SOURCE / "wire").glob("*.py")),
+    *(
+        SOURCE / "securityserver" / f"{name}.py"
+        for name in ("client_proxy", "server_proxy", "service_call", "service_link", "intake")
+    ),
+    *(
+        SOURCE / "securityserver" / f"{name}.py"
+        for name in ("soap_intake", "rest_intake", "receive", "reply", "outlet", "peers")
+    ),
+)
+# What is raised there and needs no row.
+ELSEWHERE = {
+    "service_missing_url": "settings without an address are refused; a test of service_call has it",
+    "invalid_wsdl": "descriptions have their own journeys",
+    "invalid_wsdl_service_identifier": "the same",
+    "openapi_parsing_error": "the same",
+    "unsupported_openapi_version": "the same",
+}
+
+
+def test_no_fault_on_the_way_lacks_a_row() -> None:
+    raised = {
+        node.args[0].value.rpartition(".")[2]
+        for path in ON_THE_WAY
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Fault"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+    }
+    rows = {code.rpartition(".")[2] for code, _, _ in TABLE}
+    assert set(ELSEWHERE) <= raised, "an exception is raised no more"
+    assert raised - rows - set(ELSEWHERE) == set(), "name the journey in tests/journeys/fault_table"
