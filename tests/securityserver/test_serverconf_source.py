@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from xgate.securityserver.serverconf_source import (
     read_revision,
 )
 from xgate.securityserver.settings import Settings
+from xgate.serverconf.sqlite_store import SqliteConfigurationStore
 from xgate.serverconf.store import Revision
 
 CLIENT = ClientId("XG", "COM", "1", "app")
@@ -68,6 +71,33 @@ def test_a_revision_that_cannot_be_used_is_refused_each_time(tmp_path: Path) -> 
     put(tmp_path, 2, Document((ClientSettings("nobody"),)))
     with pytest.raises(SettingsError, match="nobody"):
         load()
+
+
+def test_nobody_puts_an_older_revision_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = open_configuration(STORED, tmp_path)
+    put(tmp_path, 1, Document((ClientSettings(CLIENT.short),)))
+    reading, go_on = threading.Event(), threading.Event()
+    read = SqliteConfigurationStore.read
+
+    def slow(store: SqliteConfigurationStore, number: int) -> Revision | None:
+        if number == 1:
+            reading.set()
+            assert go_on.wait(60)
+        return read(store, number)
+
+    monkeypatch.setattr(SqliteConfigurationStore, "read", slow)
+    told: list[int] = []
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(lambda: told.append(len(load().clients)))
+        assert reading.wait(60)
+        put(tmp_path, 2, Document())
+        second = threads.submit(lambda: told.append(len(load().clients)))
+        threading.Timer(0.2, go_on.set).start()  # time in which the second could have overtaken
+        first.result(60)
+        second.result(60)
+    assert told == [1, 0]
 
 
 def test_a_document_comes_back_as_it_was() -> None:

@@ -6,6 +6,7 @@ that cannot be used leaves the one before it in place. Nothing here waits for th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,21 +77,25 @@ def read_revision(revision: Revision) -> Document:
 
 
 class _Stored:
-    """The newest revision of a store as a configuration."""
+    """The newest revision of a store as a configuration; threads wait for each other, so that
+    nobody who began with an older revision puts it back in place of a newer one.
+    """
 
     def __init__(self, store: ConfigurationStore, settings: Settings, folder: Path) -> None:
         self._store = store
         self._server = settings.server_id
         self._folder = folder
+        self._busy = threading.Lock()
         self._number = 0
         self._conf = ServerConf(self._server)  # of nobody, until something is applied
 
     def __call__(self) -> ServerConf:
-        newest = self._store.newest()
-        if newest != self._number:
-            revision = self._store.read(newest)
-            if revision is not None:
-                document = read_revision(revision)
-                self._conf = read_document(document, self._server, self._folder)
-            self._number = newest
-        return self._conf
+        with self._busy:
+            newest = self._store.newest()
+            if newest != self._number:
+                revision = self._store.read(newest)
+                if revision is not None:
+                    document = read_revision(revision)
+                    self._conf = read_document(document, self._server, self._folder)
+                self._number = newest
+            return self._conf
