@@ -54,6 +54,31 @@ MANAGEMENT_WORDS: dict[str, Words] = {
         "A PKCS#11 module of devices.ini does not start, or shows no slots.",
         "`xgate doctor --only keys`, and `token or key not usable` in the server's log.",
     ),
+    # Archives of the message log.
+    "archive_key_not_found": Words(
+        "No OpenPGP key has the name or fingerprint that is set.",
+        "`[messagelog.archive.encryption]`: the keyring must hold it; a fingerprint is surest.",
+    ),
+    "archive_key_ambiguous": Words(
+        "Several OpenPGP keys have the name that is set.",
+        "Name it by its fingerprint in `[messagelog.archive.encryption]`.",
+    ),
+    "archive_encryption_failed": Words(
+        "An archive could not be encrypted and signed, so it was not made.",
+        "The text has the cause: a file of `[messagelog.archive.encryption]`, or its password.",
+    ),
+    "archive_invalid_record": Words(
+        "A record of the log cannot be archived as it is.",
+        "`xgate log verify` tells what is wrong with it; a log must not be changed by hand.",
+    ),
+    "archive_outbox_in_use": Words(
+        "Another process archives into this folder.",
+        "Let it end, or give each server a `[messagelog.archive] directory` of its own.",
+    ),
+    "archive_superseded": Words(
+        "The chain of archives has gone on without the one that was being made.",
+        "Whether an older log was put back; the archive that the text names is outside the chain.",
+    ),
     # The server's own configuration.
     "malformed_server_conf": Words(
         "The server's own configuration says something that cannot be.",

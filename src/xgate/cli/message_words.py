@@ -136,7 +136,10 @@ MESSAGE_WORDS: dict[str, Words] = {
         "The token, or the program that holds it, is not there.",
         "Is the device connected, is `xgate signer` running? `xgate keys list` tells.",
     ),
-    "token_not_initialized": Words("There is no key store yet.", "`xgate keys generate`."),
+    "token_not_initialized": Words(
+        "The token has no PIN yet, or there is no key store.",
+        "The software token begins with `xgate keys pin`, another one with its vendor's program.",
+    ),
     "token_not_found": Words("There is no token of this name.", "`xgate keys list` tells them."),
     "key_not_found": Words("There is no such key on the token.", "`xgate keys list` tells them."),
     "cannot_sign": Words("The token did not sign.", "The cause in the text, and the device's log."),
