@@ -7,7 +7,7 @@ import pytest
 from xgate.errors import Fault
 from xgate.messagelog.postgres import PostgresStore
 from xgate.securityserver.reference_rows import read_rows
-from xgate.serverconf.conninfo import check_conninfo
+from xgate.serverconf.conninfo import check_conninfo, holds_password
 from xgate.serverconf.postgres_store import PostgresConfigurationStore
 
 BROKEN = [
@@ -35,3 +35,10 @@ def test_a_password_is_not_quoted_whoever_opens_the_database(opens: object, conn
     assert refused.value.code == "database_error"
     assert "secret" not in refused.value.text
     assert "cannot be read: write host=" in refused.value.text
+
+
+def test_a_password_is_seen_in_either_form() -> None:
+    assert holds_password("host=db password='a b'")
+    assert holds_password("postgresql://u:p@db/name")
+    assert not holds_password("host=db passfile=/pass")
+    assert not holds_password("password=one secret")

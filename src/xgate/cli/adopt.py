@@ -39,7 +39,8 @@ def adopt(conninfo: str, /, *, json: bool = False) -> int:
 
 def _read(conninfo: str) -> Adopted:
     try:
-        from xgate.securityserver.reference_rows import holds_password, read_rows
+        from xgate.securityserver.reference_rows import read_rows
+        from xgate.serverconf.conninfo import holds_password
     except ImportError as error:
         raise Unusable(f"xgate adopt needs the extra xgate[postgres]: {error}") from None
     if holds_password(conninfo):

@@ -12,13 +12,12 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from xgate.errors import Fault
 from xgate.serverconf.conninfo import check_conninfo
 
-__all__ = ["Row", "Rows", "holds_password", "read_rows"]
+__all__ = ["Row", "Rows", "read_rows"]
 
 _SECONDS = 30
 Row = Mapping[str, Any]
@@ -43,14 +42,6 @@ class Rows(msgspec.Struct, frozen=True):
     members: Sequence[Row]
     certificates: Sequence[Row]
     timestamping: Sequence[Row]
-
-
-def holds_password(conninfo: str) -> bool:
-    """Whether a connection string has a password in it; one that is malformed has none."""
-    try:
-        return bool(conninfo_to_dict(conninfo).get("password"))
-    except psycopg.Error:
-        return False
 
 
 def read_rows(conninfo: str) -> Rows:

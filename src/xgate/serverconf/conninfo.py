@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from xgate.errors import Fault
 
-__all__ = ["check_conninfo"]
+__all__ = ["check_conninfo", "holds_password"]
 
 _TEXT = (
     "The database's conninfo cannot be read: write host=... dbname=... user=... passfile=..., a "
@@ -28,3 +28,11 @@ def check_conninfo(conninfo: str) -> None:
         conninfo_to_dict(conninfo)
     except (psycopg.Error, UnicodeError):
         raise Fault("database_error", _TEXT) from None
+
+
+def holds_password(conninfo: str) -> bool:
+    """Whether there is a password in it; what libpq cannot read has none."""
+    try:
+        return bool(conninfo_to_dict(conninfo).get("password"))
+    except (psycopg.Error, UnicodeError):
+        return False
