@@ -41,6 +41,24 @@ def test_settings_that_cannot_be_used(town: Town) -> None:
         pass
 
 
+def test_clients_are_known_wherever_they_are_kept(town: Town, xgate: Run) -> None:
+    """Those of a store too, which is not begun by looking at it."""
+    settings, clients, _ = town.config.read_text().partition("[[client]]")
+    document = town.folder / "clients.toml"
+    document.write_text('[[client]]\nid = "XG/COM/99/new"\nauthentication = "NOSSL"\n')
+    assert clients
+    town.config.write_text(f'{settings}\n[serverconf]\nuse = "sqlite"\n')
+
+    def members() -> tuple[ClientId, ...]:
+        with open_place(WhichKeys(config=town.config)) as place:
+            return tuple(place.terms(place.configuration()).members)
+
+    assert members() == ()
+    assert not list(town.folder.glob("serverconf*"))
+    assert xgate("apply", document, "--config", town.config).code == 0
+    assert members() == (ClientId("XG", "COM", "99", "new"),)
+
+
 def test_members_as_people_write_them() -> None:
     assert read_member(None) is None
     assert read_member("XG/COM/1/app") == ClientId("XG", "COM", "1", "app")

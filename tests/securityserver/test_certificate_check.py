@@ -34,7 +34,7 @@ class Desk:
         self.certificate: Certificate = running.country.consumer.sign.certificate
 
     async def check(self) -> None:
-        await check_good_now(self.certificate, self.conf, self.settings, self.folder, SystemClock())
+        await check_good_now(self.certificate, self.conf, self.settings, SystemClock())
 
 
 async def test_good_and_not_good(at_work: Running) -> None:

@@ -116,7 +116,7 @@ def _admit(place: KeyPlace, conf: GlobalConf, octets: bytes, member: ClientId | 
 def _why_not_good(place: KeyPlace, conf: GlobalConf, stored: StoredCertificate) -> Fault | None:
     async def check() -> None:
         certificate = Certificate.load(stored.der)
-        await check_good_now(certificate, conf, place.settings, place.folder, SystemClock())
+        await check_good_now(certificate, conf, place.settings, SystemClock())
 
     try:
         trio.run(check)

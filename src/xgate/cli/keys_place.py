@@ -21,8 +21,8 @@ from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId, parse_short_client
 from xgate.securityserver.keys import prepare_tokens
-from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.section import SettingsError
+from xgate.securityserver.serverconf_source import open_configuration
 from xgate.securityserver.settings import KeysSettings, Settings
 from xgate.signer.admission import Terms
 from xgate.signer.entries import SOFTWARE
@@ -139,13 +139,18 @@ class KeyPlace:
 
     def terms(self, conf: GlobalConf) -> Terms:
         """What certificates are judged by. :raises Unusable: only a key store was named."""
-        settings = self.settings
-        try:
-            clients = tuple(read_serverconf(settings, self.folder).clients)
-        except SettingsError as error:
-            raise Unusable(str(error)) from None
         now, anywhere = SystemClock().now(), self.keys.auth_on_any_token
-        return Terms(conf, settings.server_id, clients, now, anywhere)
+        return Terms(conf, self.settings.server_id, self._clients(), now, anywhere)
+
+    def _clients(self) -> tuple[ClientId, ...]:
+        """Those of the server, wherever its configuration is kept."""
+        chosen = self.settings.serverconf
+        if chosen.use == "sqlite" and not (self.folder / chosen.path).exists():
+            return ()  # nothing was applied, and whoever looks makes no store
+        try:
+            return tuple(open_configuration(self.settings, self.folder)().clients)
+        except (SettingsError, Fault) as error:
+            raise Unusable(str(error)) from None
 
 
 def ask_pin(token_id: str, pin: PinFrom, what: str = "PIN") -> str:

@@ -6,8 +6,6 @@ an answer that is kept from earlier does not count (signer 7).
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.errors import Fault
@@ -15,9 +13,9 @@ from xgate.globalconf.conf import GlobalConf
 from xgate.keepers.ocsp import certificates_in_use
 from xgate.keepers.ocsp_client import OcspClient
 from xgate.policy.world import World
-from xgate.securityserver.registry import read_serverconf
 from xgate.securityserver.settings import Settings
 from xgate.securityserver.stamping import post_to
+from xgate.serverconf.model import ServerConf
 from xgate.signer.ocsp_cache import OcspCache, find_issuer
 from xgate.trust.certificate import Certificate
 
@@ -25,11 +23,10 @@ __all__ = ["check_good_now"]
 
 
 async def check_good_now(
-    certificate: Certificate, conf: GlobalConf, settings: Settings, folder: Path, clock: Clock
+    certificate: Certificate, conf: GlobalConf, settings: Settings, clock: Clock
 ) -> None:
     """Ask, and judge the answers.
 
-    :param folder: where relative paths of the settings count from.
     :raises Fault: ``internal_error`` naming what is wrong with which certificate.
     """
     ocsp, causes, cache = settings.ocsp, list[str](), OcspCache()
@@ -38,7 +35,7 @@ async def check_good_now(
         causes.append(": ".join(str(v) for k, v in fields.items() if k != "certificate"))
 
     client = OcspClient(
-        Cell(World(conf, read_serverconf(settings, folder))),
+        Cell(World(conf, ServerConf(settings.server_id))),
         cache,
         clock,
         post_to(
