@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
 
 from xgate.errors import Fault
 from xgate.globalconf.shared import SharedParameters, read_shared
@@ -100,3 +104,48 @@ def test_unknown_elements_are_passed_over(country: SharedParameters) -> None:
         b"</ns3:conf>", b"<centralService/><x:y xmlns:x='urn:x'/></ns3:conf>"
     )
     assert read_shared(more) == country
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.randoms(use_true_random=False))
+def test_a_member_reads_the_same_however_it_is_written(
+    country: SharedParameters, random: Random
+) -> None:
+    root = etree.fromstring(write_shared(country))
+    for element in list(root.iter("member", "memberClass", "subsystem")):
+        for _ in range(random.randrange(3)):
+            new = etree.Comment("later") if random.random() < 0.5 else etree.Element("later")
+            element.insert(random.randrange(len(element) + 1), new)
+        moved = random.choice(element)
+        if moved.tag != "subsystem":  # their order is the members'
+            element.insert(random.randrange(len(element)), moved)
+    for text in random.sample(list(root.iter("code", "memberCode", "subsystemCode")), 3):
+        text.append(etree.Comment("inside"))
+    assert read_shared(etree.tostring(root)) == country
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.randoms(use_true_random=False))
+def test_a_member_that_lacks_or_repeats_something_is_refused(
+    country: SharedParameters, random: Random
+) -> None:
+    root = etree.fromstring(write_shared(country))
+    (element,) = random.sample(
+        [
+            child
+            for child in root.iterfind("member//*")
+            if child.tag not in ("subsystem", "subsystemName")
+        ],
+        1,
+    )
+    parent = element.getparent()
+    assert parent is not None
+    if random.random() < 0.3:
+        parent.remove(element)
+    elif random.random() < 0.5:
+        parent.insert(random.randrange(len(parent) + 1), etree.fromstring(etree.tostring(element)))
+    else:
+        element.append(etree.Element("code" if element.tag == "memberClass" else "inside"))
+    with pytest.raises(Fault) as refusal:
+        read_shared(etree.tostring(root))
+    assert refusal.value.code == "malformed_global_conf"

@@ -87,7 +87,11 @@ class Node:
 
     def node(self, name: str) -> Node:
         """The child of this name, which must be there once."""
-        return Node(_required(name, self.find_element(name)))
+        return Node(self.element_of(name))
+
+    def element_of(self, name: str) -> etree._Element:
+        """As ``node``, without a look at what is inside."""
+        return _required(name, self.find_element(name))
 
     def find_text(self, name: str) -> str | None:
         """The text of the only child of this name, or None."""
@@ -96,7 +100,9 @@ class Node:
 
     def text(self, name: str) -> str:
         """The text of the child of this name, which must be there once."""
-        return read_text(_required(name, self.find_element(name)))
+        found = self._children.get(name, ())
+        element = found[0] if len(found) == 1 else self.element_of(name)
+        return read_text(element)
 
     def texts(self, name: str) -> list[str]:
         """The texts of all children of this name."""

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from typing import Literal, cast
 
 import msgspec
+from lxml import etree
 
 from xgate.errors import Fault
 from xgate.globalconf.elements import Node, decode_base64, malformed_as, open_document
 from xgate.globalconf.private import read_client
 from xgate.ids import ClientId, ServerId
+from xgate.wire.names import read_text
 
 __all__ = [
     "AcmeServer",
@@ -39,6 +41,7 @@ CostType = Literal["FREE", "PAID", "UNDEFINED"]
 
 _COST_TYPES = ("FREE", "PAID", "UNDEFINED")
 _YEAR = 31_536_000
+_MEMBER = ["memberClass", "memberCode", "name"]
 _HASH_SIZES = (20, 32)
 
 
@@ -175,7 +178,9 @@ def read_shared(data: bytes) -> SharedParameters:
         conf = open_document(data, "conf")
         instance = conf.text("instanceIdentifier")
         clients: dict[str, ClientId] = {}
-        members = tuple(_read_member(node, instance, clients) for node in conf.nodes("member"))
+        members = tuple(
+            _read_member(element, instance, clients) for element in conf.elements("member")
+        )
         settings = conf.node("globalSettings")
         return SharedParameters(
             instance,
@@ -185,7 +190,7 @@ def read_shared(data: bytes) -> SharedParameters:
             members,
             tuple(_read_server(node, clients) for node in conf.nodes("securityServer")),
             tuple(map(_read_group, conf.nodes("globalGroup"))),
-            tuple(map(_read_class, settings.nodes("memberClass"))),
+            tuple(map(_read_class, settings.elements("memberClass"))),
             settings.integer("ocspFreshnessSeconds", least=1, most=_YEAR),
         )
 
@@ -244,30 +249,63 @@ def _read_cost(node: Node) -> CostType | None:
     return cast("CostType | None", text)
 
 
-def _read_class(node: Node) -> MemberClass:
-    return MemberClass(node.text("code"), node.text("description"))
+def _read_class(element: etree._Element) -> MemberClass:
+    texts = _find_two(element, "code", "description")
+    if texts is None:
+        node = Node(element)
+        texts = node.text("code"), node.text("description")
+    return MemberClass(*texts)
 
 
-def _read_member(node: Node, instance: str, clients: dict[str, ClientId]) -> Member:
+def _read_member(element: etree._Element, instance: str, clients: dict[str, ClientId]) -> Member:
     """Read a member, and note under which reference it and its subsystems are known."""
-    member_class = _read_class(node.node("memberClass"))
-    code = node.text("memberCode")
-    _note(clients, node, ClientId(instance, member_class.code, code))
+    children = list(element)
+    if [child.tag for child in children[:3]] == _MEMBER and all(
+        child.tag == "subsystem" for child in children[3:]
+    ):
+        described, code_of, name_of, *inside = children
+    else:
+        node = Node(element)
+        described, code_of, name_of = map(node.element_of, _MEMBER)
+        inside = node.elements("subsystem")
+    member_class = _read_class(described)
+    code = read_text(code_of)
+    _note(clients, element, ClientId(instance, member_class.code, code))
     subsystems = []
-    for child in node.nodes("subsystem"):
-        subsystem = Subsystem(child.text("subsystemCode"), child.find_text("subsystemName"))
+    for child in inside:
+        subsystem = _read_subsystem(child)
         _note(clients, child, ClientId(instance, member_class.code, code, subsystem.code))
         subsystems.append(subsystem)
-    return Member(member_class, code, node.text("name"), tuple(subsystems))
+    return Member(member_class, code, read_text(name_of), tuple(subsystems))
 
 
-def _note(clients: dict[str, ClientId], node: Node, client: ClientId) -> None:
-    reference = node.element.get("id")
+def _read_subsystem(element: etree._Element) -> Subsystem:
+    texts = _find_two(element, "subsystemCode", "subsystemName")
+    if texts is not None:
+        return Subsystem(*texts)
+    node = Node(element)
+    return Subsystem(node.text("subsystemCode"), node.find_text("subsystemName"))
+
+
+def _find_two(element: etree._Element, first: str, second: str) -> tuple[str, str] | None:
+    """The texts of two children that are all there is, as nearly always; None: look closer.
+
+    A country has some hundred thousand such elements, and a ``Node`` costs more than its texts.
+    """
+    if len(element) != 2:
+        return None
+    one, other = element
+    return (read_text(one), read_text(other)) if (one.tag, other.tag) == (first, second) else None
+
+
+def _note(clients: dict[str, ClientId], element: etree._Element, client: ClientId) -> None:
+    reference = element.get("id")
     if reference is None:
         return
-    if reference.strip() in clients:
+    reference = reference.strip()
+    if reference in clients:
         raise Fault("malformed_global_conf", "two elements have the same id")
-    clients[reference.strip()] = client
+    clients[reference] = client
 
 
 def _read_server(node: Node, clients: dict[str, ClientId]) -> SecurityServer:

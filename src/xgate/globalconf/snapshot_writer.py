@@ -12,6 +12,7 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 import msgspec
 
@@ -60,17 +61,16 @@ class _Block:
 
     def table(self, name: str, numbers: Mapping[bytes, int]) -> None:
         mask = (1 << max(0, len(numbers) - 1).bit_length()) - 1
-        ordered = sorted((zlib.crc32(key) & mask, key) for key in numbers)
+        keys = sorted(numbers)
+        buckets = [zlib.crc32(key) & mask for key in keys]
+        # Stable: within a bucket they stay in order. Pairs would take four times as long to sort.
+        ordered = [keys[at] for at in sorted(range(len(keys)), key=buckets.__getitem__)]
         sizes = [0] * (mask + 1)
-        for bucket, _ in ordered:
+        for bucket in buckets:
             sizes[bucket] += 1
-        directory = array("I", [0])
-        total = 0
-        for size in sizes:
-            total += size
-            directory.append(total)
-        data, ends = _joined(key for _, key in ordered)
-        values = array("I", (numbers[key] for _, key in ordered))
+        directory = array("I", accumulate(sizes, initial=0))
+        data, ends = _joined(ordered)
+        values = array("I", map(numbers.__getitem__, ordered))
         octets = directory.tobytes() + ends.tobytes() + values.tobytes() + data
         self.add(name, octets, len(ordered))
 
@@ -88,12 +88,7 @@ class _Block:
 
 def _joined(pieces: Iterable[bytes]) -> tuple[bytes, array[int]]:
     held = list(pieces)
-    ends = array("I", [0])
-    total = 0
-    for piece in held:
-        total += len(piece)
-        ends.append(total)
-    return b"".join(held), ends
+    return b"".join(held), array("I", accumulate(map(len, held), initial=0))
 
 
 def _write_servers(block: _Block, shared: SharedParameters) -> tuple[str, ...]:
