@@ -181,10 +181,9 @@ class _Answers(Mapping[K, V]):
         self._hot: dict[K, V] = {}
 
     def __getitem__(self, key: K) -> V:
-        try:
-            return self._hot[key]
-        except KeyError:
-            pass
+        hot = self._hot.get(key)
+        if hot is not None:
+            return hot
         found = self._find(key)  # KeyError: there is none
         if len(self._hot) >= self._most:
             self._hot.clear()
