@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -11,9 +13,18 @@ from xgate.net.fetch import fetch
 from xgate.net.server import Exchange
 from xgate.sandbox.messages import soap_request
 from xgate.sandbox.places import CONSUMER, PROVIDER
-from xgate.securityserver.intake import check_belongs, is_rest, take_in
+from xgate.securityserver.intake import (
+    check_belongs,
+    check_information_system,
+    is_rest,
+    take_in,
+)
 from xgate.securityserver.rest_intake import RestIntake
+from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.soap_intake import SoapIntake
+from xgate.securityserver.tls_settings import TlsSettings
+from xgate.serverconf.model import Authentication, Client
+from xgate.testing.clock import FakeClock
 from xgate.trust.seal import seal_of
 from xgate.wire.attachments import BodyLimits
 from xgate.wire.rest import read_rest_response, request_hash, write_rest_response
@@ -53,6 +64,32 @@ async def test_the_path_alone_tells_the_protocol(serve: Serve, target: str, rest
         assert is_rest(exchange) is rest
 
     await call(serve, look, target)
+
+
+@pytest.mark.parametrize(
+    ("settings", "refused"), [(TlsSettings(), True), (TlsSettings(verify_clients=False), False)]
+)
+async def test_who_speaks_for_a_client_is_looked_at_unless_told_otherwise(
+    serve: Serve, settings: TlsSettings, refused: bool
+) -> None:
+    sealed = Client(CONSUMER, Authentication.SSLNOAUTH)
+    server = cast(
+        "SecurityServer",
+        SimpleNamespace(
+            settings=SimpleNamespace(tls=settings),
+            internal=SimpleNamespace(certificate=b"own"),
+            clock=FakeClock(),
+        ),
+    )
+
+    async def look(exchange: Exchange) -> None:
+        check_information_system(exchange, sealed, server)
+
+    if refused:
+        with pytest.raises(Fault, match="made plaintext connection"):
+            await call(serve, look, "/")
+    else:
+        await call(serve, look, "/")
 
 
 async def test_a_bad_target_has_no_protocol(serve: Serve) -> None:
