@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from xgate.cli.document_text import (
     facts_of_document,
@@ -109,3 +112,14 @@ def test_everything_is_a_fact() -> None:
     assert f"{what} group friends member XG/COM/1" in facts
     changed = msgspec.structs.replace(WHOLE, timestamping_services=None)
     assert facts_of_document(changed) != facts
+
+
+@given(st.text(max_size=50))
+@example("out of order until\xa0Monday\u2028\x80")
+def test_a_text_of_any_characters_is_shown_so_that_it_can_be_applied_again(text: str) -> None:
+    service = ServiceSettings("a", "http://h/", disabled=text)
+    document = Document((ClientSettings("XG/GOV/2", service=(service,)),))
+    shown = write_document_text(document)
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert shown.splitlines() == shown.removesuffix("\n").split("\n")
+    assert msgspec.convert(tomllib.loads(shown), Document) == document

@@ -58,8 +58,12 @@ def with_certificates(document: Document, folder: Path) -> Document:
 
 
 def write_document_text(document: Document) -> str:
-    """The document in TOML, for people and for ``xgate apply``."""
-    return tomlkit.dumps(_table(document))
+    """The document in TOML, for people and for ``xgate apply``.
+
+    What cannot be printed stands in it as TOML's own escapes, so no terminal needs to change it.
+    """
+    text = tomlkit.dumps(_table(document))
+    return "".join(c if c.isprintable() or c == "\n" else f"\\U{ord(c):08X}" for c in text)
 
 
 def facts_of_document(document: Document) -> dict[str, str]:
