@@ -227,3 +227,29 @@ async def test_health_answers_while_every_connection_is_taken(
             await connection.aclose()
         with trio.fail_after(10):
             assert (await started.caller.rest("GET", "/echo")).status == 200
+
+
+async def test_messages_that_are_never_whole_do_not_eat_the_memory(
+    start: Starter, found: Callable[..., Country]
+) -> None:
+    country = found()
+    limit(country.consumer, f"memory-bytes = {4 << 20}\n")
+    async with start(country) as started:
+        host, port = started.caller.door
+        begin = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
+        begin += b"Content-Length: 1000000\r\n\r\n"
+        held = [await come_from(FLOODER, host, port) for _ in range(4)]
+        for connection in held:
+            await connection.stream.send_all(begin + bytes(b" " * 500_000))
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        greedy = await come_from(FLOODER, host, port)
+        with trio.fail_after(5):
+            await greedy.stream.send_all(begin + bytes(b" " * 1_000_000))
+            answer = await greedy.stream.receive()
+        assert b"server.clientproxy.io_error" in answer
+        assert b"try again later" in answer
+        with trio.fail_after(5):
+            reply = await started.caller.soap("tell", "memory-1", content="x" * 500_000)
+        assert reply.code == ""
+        for connection in (*held, greedy):
+            await connection.aclose()

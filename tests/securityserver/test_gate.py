@@ -10,6 +10,7 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from xgate.errors import Fault
@@ -161,6 +162,22 @@ async def test_the_queue_is_shared_by_the_same_rule(autojump_clock: MockClock) -
         assert visitors.refused["b"] == 1
 
 
+async def test_memory_is_shared_by_the_same_rule_and_given_back() -> None:
+    gate = Gate(GateLimits(8, 8, 2.0, octets=1000))
+    async with gate.enter("a") as first, gate.enter("a") as second:
+        first.claim(300)
+        second.claim(200)
+        with pytest.raises(OSError, match="try again later"):
+            second.claim(1)  # as much as is free
+        async with gate.enter("b") as other:
+            other.claim(250)
+            with pytest.raises(OSError, match="try again later"):
+                other.claim(1)
+            assert gate.octets == 750
+        assert gate.octets == 500
+    assert (gate.octets, gate._octets, gate.refused) == (0, Counter(), 2)
+
+
 async def test_a_visitor_that_gives_up_leaves_nothing_behind() -> None:
     gate = gate_of(places=2)
     async with visitors_of(gate) as visitors:
@@ -244,8 +261,9 @@ def test_whatever_comes_and_goes_the_rule_holds(places: int, acts: list[tuple[st
 def test_a_server_has_gates_with_the_limits_of_its_settings() -> None:
     gates = open_gates(LimitSettings(exchanges=3, exchanges_waiting=2, wait_seconds=1), lambda: 9.0)
     assert gates.callers is not gates.peers
-    assert gates.callers._limits == gates.peers._limits == GateLimits(3, 2, 1)
+    limits = GateLimits(3, 2, 1, octets=512 << 20)
+    assert gates.callers._limits == gates.peers._limits == limits
     assert gates.providers is not gates.services
-    assert gates.providers._limits == gates.services._limits == GateLimits(3, 2, 1, weight=3)
+    assert gates.providers._limits == gates.services._limits == replace(limits, weight=3)
     assert gates.strain()  # the log is too far behind
     assert not open_gates(LimitSettings(slow_log_seconds=9), lambda: 9.0).strain()

@@ -27,6 +27,7 @@ BOUNDS: dict[str, tuple[Any, Any]] = {
     "exchanges": (1, 1_000_000),
     "exchanges-waiting": (1, 1_000_000),
     "wait-seconds": (0.1, 86_400),
+    "memory-bytes": (1 << 20, 1 << 40),
     "drain-seconds": (0, 86_400),
 }
 

@@ -94,7 +94,6 @@ class Call:
         services = Services(service_context, FakeClock().monotonic)
         parts = {
             "services": services,
-            "body_limits": BodyLimits(),
             "gates": open_gates(LimitSettings(), lambda: 0.0),
         }
         server = cast("SecurityServer", SimpleNamespace(**parts))
@@ -108,7 +107,7 @@ class Call:
         head = TransportHead(request.protocol, "b", XML, '"urn:act"')
         try:
             return await call_service(
-                service, (), request, head, received, self.sent, reply, server
+                service, (), BodyLimits(), request, head, received, self.sent, reply, server
             )
         finally:
             await services.aclose()

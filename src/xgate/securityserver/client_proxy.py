@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from xgate.errors import Fault, faults_under
 from xgate.net.client import ClientConnection
 from xgate.net.errors import NetError, RefusedError, ResetError
@@ -19,6 +21,7 @@ from xgate.net.server import Exchange
 from xgate.policy.admit import check_registered
 from xgate.policy.route import find_route
 from xgate.policy.world import World, address_of
+from xgate.securityserver.gate import Visit
 from xgate.securityserver.intake import (
     Intake,
     check_belongs,
@@ -49,10 +52,12 @@ from xgate.wire.transport import (
 __all__ = ["relay"]
 
 
-async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: Note) -> None:
+async def relay(
+    exchange: Exchange, rest: bool, server: SecurityServer, note: Note, visit: Visit
+) -> None:
     """Carry one request from a member's information system to its provider, and the answer home.
 
-    :param rest: the protocol (``is_rest``).
+    :param rest: the protocol (``is_rest``). :param visit: what memory is claimed by.
     :raises Fault: unprefixed for this side's own refusals; ``client...`` for a bad request; as it
         came for a peer's.
     """
@@ -61,8 +66,10 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
     if not rest and exchange.method != "GET":  # a GET learns of an expired configuration first
         check_posted(exchange)
     world.globalconf.check_valid(now)
+    body_limits = replace(server.body_limits, claim=visit.claim)
+    limits = replace(server.transport_limits, claim=visit.claim)
     _, auth_ocsp = await server.wait_auth_key(world)
-    intake = await take_in(exchange, rest, world.globalconf.own, server.body_limits)
+    intake = await take_in(exchange, rest, world.globalconf.own, body_limits)
     note.describe(intake.request, intake.request_id)
     client = check_registered(world.serverconf, intake.request.client)
     check_information_system(exchange, client, server)
@@ -88,9 +95,7 @@ async def relay(exchange: Exchange, rest: bool, server: SecurityServer, note: No
                     await _send(intake, _outlet(peer, server), sent, server, world, auth_ocsp)
             except PeerSaidError as said:
                 raise said.fault from None
-            answer = note.answer = await _receive(
-                intake, peer, received, note, server.transport_limits
-            )
+            answer = note.answer = await _receive(intake, peer, received, note, limits)
         evidence = received.evidence
         now = server.clock.now()
         with faults_under("signature_verification"):

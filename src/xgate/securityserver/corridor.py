@@ -47,7 +47,7 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
     try:
         target = target_of(exchange)
         form = "REST" if is_rest(exchange) else "SOAP"
-        async with server.gates.callers.enter(source_of(exchange.peer_address)):
+        async with server.gates.callers.enter(source_of(exchange.peer_address)) as visit:
             if is_download(exchange.method, target.path):
                 server.world.value.globalconf.check_valid(server.clock.now())
                 form = "plain"
@@ -56,7 +56,7 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
                 server.world.value.globalconf.check_valid(server.clock.now())
                 await list_clients(target, exchange, server, note)
             else:
-                await relay(exchange, form == "REST", server, note)
+                await relay(exchange, form == "REST", server, note, visit)
     except BadTarget as bad:
         fault = bad
         await exchange.respond(bad.status, [("Content-Type", "text/plain")], bad.text.encode())
@@ -89,8 +89,8 @@ async def provide(exchange: Exchange, server: SecurityServer) -> None:
     try:
         # The leaf certificate, which the handshake has found registered: one for each server.
         who = exchange.peer_chain[0] if exchange.peer_chain else exchange.peer_address
-        async with server.gates.peers.enter(who):
-            await serve(exchange, server, note, reply)
+        async with server.gates.peers.enter(who) as visit:
+            await serve(exchange, server, note, reply, visit)
     except Fault as refusal:
         fault = _named(refusal, SERVER_PROXY)
         await reply.fail(_for_peer(fault, exchange, server))

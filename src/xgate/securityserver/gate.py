@@ -8,6 +8,7 @@ While this process is strained, whoever holds places gets another only if the ot
 
 from __future__ import annotations
 
+import errno
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
@@ -20,7 +21,10 @@ from xgate.errors import Fault
 from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.strain import Strain
 
-__all__ = ["Gate", "GateLimits", "Gates", "open_gates"]
+__all__ = ["Gate", "GateLimits", "Gates", "Visit", "open_gates"]
+
+
+_TOO_MUCH = "The security server has more to do than it can: try again later"
 
 
 class GateLimits(msgspec.Struct, frozen=True):
@@ -29,12 +33,14 @@ class GateLimits(msgspec.Struct, frozen=True):
     :param places: exchanges at once. :param queue: how many more may wait.
     :param wait: seconds that one waits before it is refused.
     :param weight: how many times as many places as are free one may hold.
+    :param octets: of memory for the messages of all who are inside.
     """
 
     places: int
     queue: int
     wait: float
     weight: int = 1
+    octets: int = 1 << 40
 
 
 class _Waiter:
@@ -43,6 +49,27 @@ class _Waiter:
     def __init__(self) -> None:
         self.event = trio.Event()
         self.admitted = False
+
+
+class Visit:
+    """One exchange that has its place.
+
+    :ivar octets: what it has claimed.
+    """
+
+    __slots__ = ("_gate", "octets", "who")
+
+    def __init__(self, gate: Gate, who: Hashable) -> None:
+        self.who = who
+        self.octets = 0
+        self._gate = gate
+
+    def claim(self, octets: int) -> None:
+        """Memory for so many octets of a message, until the visit is over.
+
+        :raises OSError: ``ENOMEM``: nobody may hold more than is still free.
+        """
+        self._gate.claim(self, octets)
 
 
 class Gate:
@@ -58,11 +85,14 @@ class Gate:
         """How many are inside."""
         self.waiting = 0
         """How many wait."""
+        self.octets = 0
+        """How many octets of memory are claimed."""
+        self._octets: Counter[Hashable] = Counter()
         self.refused = 0
         """How many were turned away so far."""
 
     @asynccontextmanager
-    async def enter(self, who: Hashable) -> AsyncIterator[None]:
+    async def enter(self, who: Hashable) -> AsyncIterator[Visit]:
         """A place for one exchange of ``who``.
 
         :raises Fault: ``network_error``: there is none, and there was none within the wait.
@@ -71,10 +101,27 @@ class Gate:
             await self._wait(who)
         else:
             self._admit(who)
+        visit = Visit(self, who)
         try:
-            yield
+            yield visit
         finally:
+            self._drop(visit)
             self._leave(who)
+
+    def claim(self, visit: Visit, octets: int) -> None:
+        """See ``Visit.claim``."""
+        if self._octets[visit.who] + octets > self._limits.octets - self.octets:
+            self.refused += 1
+            raise OSError(errno.ENOMEM, _TOO_MUCH)
+        visit.octets += octets
+        self._octets[visit.who] += octets
+        self.octets += octets
+
+    def _drop(self, visit: Visit) -> None:
+        self.octets -= visit.octets
+        self._octets[visit.who] -= visit.octets
+        if not self._octets[visit.who]:
+            del self._octets[visit.who]
 
     def _has_place(self, who: Hashable) -> bool:
         held = self._inside[who]
@@ -139,9 +186,7 @@ class Gate:
 
     def _refusal(self) -> Fault:
         self.refused += 1
-        return Fault(
-            "network_error", "The security server has more to do than it can: try again later"
-        )
+        return Fault("network_error", _TOO_MUCH)
 
 
 class Gates(msgspec.Struct, frozen=True):
@@ -166,7 +211,12 @@ class Gates(msgspec.Struct, frozen=True):
 
 def open_gates(settings: LimitSettings, log_delay: Callable[[], float]) -> Gates:
     """Gates with these limits, in front of a log that is so many seconds behind."""
-    limits = GateLimits(settings.exchanges, settings.exchanges_waiting, settings.wait_seconds)
+    limits = GateLimits(
+        settings.exchanges,
+        settings.exchanges_waiting,
+        settings.wait_seconds,
+        octets=settings.memory_bytes,
+    )
     strain = Strain(log_delay, most_late=settings.late_seconds, most_log=settings.slow_log_seconds)
     called = replace(limits, weight=3)
     return Gates(

@@ -36,6 +36,8 @@ class LimitSettings(Section, frozen=True):
     :param request_seconds: for all of a request, however fast it comes; 0: no limit.
     :param exchanges: that run at once, of callers and of other servers each; nobody gets more than
         are free. :param exchanges_waiting: how many more may wait. :param wait_seconds: how long.
+    :param memory_bytes: for messages, without bodies and attachments, of callers and of servers
+        each; nobody gets more than is free.
     :param late_seconds: a delay of all tasks from which on nobody gets more places.
     :param slow_log_seconds: the same for the message log's delay.
     :param drain_seconds: for running exchanges when the server stops.
@@ -61,6 +63,7 @@ class LimitSettings(Section, frozen=True):
     exchanges: _Count = 2000
     exchanges_waiting: _Count = 2000
     wait_seconds: _Seconds = 2.0
+    memory_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 40)] = 512 << 20
     late_seconds: _Seconds = 1.0
     slow_log_seconds: _Seconds = 5.0
     drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 20.0

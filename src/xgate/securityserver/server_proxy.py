@@ -13,6 +13,8 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 
+from msgspec.structs import replace
+
 from xgate.errors import SERVICE_FAILED, Fault, faults_under
 from xgate.ids import ClientId
 from xgate.net.errors import NetError
@@ -21,6 +23,7 @@ from xgate.policy.access import check_access
 from xgate.policy.admit import check_registered
 from xgate.policy.world import World, address_of
 from xgate.securityserver.aside import read_aside
+from xgate.securityserver.gate import Visit
 from xgate.securityserver.logged import log_message, spools_for_log
 from xgate.securityserver.metaservices import answer_itself, find_metaservice
 from xgate.securityserver.note import Note
@@ -35,6 +38,7 @@ from xgate.trust.certificate import Certificate
 from xgate.trust.ocsp import OcspResponse
 from xgate.trust.path import verify_auth_chain
 from xgate.trust.verify import verify_message
+from xgate.wire.attachments import BodyLimits
 from xgate.wire.message import Answer, Request, check_path, endpoint
 from xgate.wire.rest import read_rest_request
 from xgate.wire.soap import SoapMessage, read_soap
@@ -50,9 +54,12 @@ from xgate.wire.transport import (
 __all__ = ["serve"]
 
 
-async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: Reply) -> None:
+async def serve(
+    exchange: Exchange, server: SecurityServer, note: Note, reply: Reply, visit: Visit
+) -> None:
     """Answer one request of another security server.
 
+    :param visit: what memory is claimed by.
     :raises Fault: without the prefix ``server.serverproxy``.
     """
     world = server.world.value
@@ -61,16 +68,18 @@ async def serve(exchange: Exchange, server: SecurityServer, note: Note, reply: R
     world.globalconf.check_valid(now)
     minimum = server.settings.peers.min_client_version or None
     head = read_request_head(exchange.method, exchange.headers, minimum_version=minimum)
+    limits = replace(server.transport_limits, claim=visit.claim)
     with ExitStack() as kept:
         received = Received(server.spools())
         kept.callback(received.close)
         note.request_sizes = received.sizes
         note.service_address = address_of(world, world.serverconf.server)
         arrival = _Arrival(exchange, server, world, head, received, note, now)
-        await _receive(exchange, head, received, arrival, server.transport_limits)
+        await _receive(exchange, head, received, arrival, limits)
         request, context = arrival.request, arrival.context
         check_path(request)
-        answer_by = _choose(world, request, note)
+        body_limits = replace(server.body_limits, claim=visit.claim)
+        answer_by = _choose(world, request, note, body_limits)
         evidence = received.evidence
         with faults_under("signature_verification"):
             proven = verify_message(
@@ -106,7 +115,7 @@ _Answering = Callable[
 ]
 
 
-def _choose(world: World, request: Request, note: Note) -> _Answering:
+def _choose(world: World, request: Request, note: Note, limits: BodyLimits) -> _Answering:
     """Who answers: this server itself, or the service, if the client may call it.
 
     :raises Fault: as ``check_access``.
@@ -116,7 +125,7 @@ def _choose(world: World, request: Request, note: Note) -> _Answering:
         return partial(answer_itself, meta, world)
     service = note.called = check_access(world, request.client, request.service, endpoint(request))
     provider = world.serverconf.clients[request.service.client]
-    return partial(call_service, service, provider.certificates)
+    return partial(call_service, service, provider.certificates, limits)
 
 
 class _Arrival:

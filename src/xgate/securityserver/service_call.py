@@ -20,7 +20,7 @@ from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.service_link import connected, target_of_url
 from xgate.securityserver.soap_body import SoapBody
 from xgate.serverconf.model import Service
-from xgate.wire.attachments import SoapBodyReader, SoapBodyWriter
+from xgate.wire.attachments import BodyLimits, SoapBodyReader, SoapBodyWriter
 from xgate.wire.message import Answer, Request
 from xgate.wire.parts import Head, PartBegin, PartData, PartEnd
 from xgate.wire.rest import RestRequest, RestResponse, request_hash, write_rest_response
@@ -36,6 +36,7 @@ _NO_ENTITY = frozenset({204, 205, 304})
 async def call_service(
     service: Service,
     certificates: Container[bytes],
+    limits: BodyLimits,
     request: Request,
     head: TransportHead,
     received: Received,
@@ -46,6 +47,7 @@ async def call_service(
     """Call the service and pass its answer on; what it answered.
 
     :param certificates: DER of those that are listed for the service's client.
+    :param limits: of what a SOAP answer may cost.
     :raises Fault: ``service_failed...`` for SOAP, the bare cause for REST.
     """
     if not service.url:
@@ -53,7 +55,9 @@ async def call_service(
     async with server.gates.services.enter(service.id):
         if isinstance(request, RestRequest):
             return await _call_rest(request, received, service, certificates, sent, reply, server)
-        return await _call_soap(request, head, received, service, certificates, sent, reply, server)
+        return await _call_soap(
+            request, head, received, service, certificates, sent, reply, server, limits
+        )
 
 
 async def _call_rest(
@@ -119,6 +123,7 @@ async def _call_soap(
     sent: Sent,
     reply: Reply,
     server: SecurityServer,
+    limits: BodyLimits,
 ) -> SoapMessage:
     with faults_under(SERVICE_FAILED):
         async with connected(service.url, service, certificates, server.services) as connection:
@@ -126,7 +131,7 @@ async def _call_soap(
             answer = await connection.receive_head()
             content_type = _check_answer(answer)
             await reply.begin("SOAP", content_type)
-            reader = SoapBodyReader(content_type, answer=True, limits=server.body_limits)
+            reader = SoapBodyReader(content_type, answer=True, limits=limits)
             body = SoapBody(connection.receive, reader, SERVICE_FAILED)
             part = await body.head()
             message = await _read_answer(part)

@@ -54,6 +54,7 @@ class BodyLimits(msgspec.Struct, frozen=True):
     :param attachments: their number.
     :param depth: how deep multiparts may be nested.
     :param nested: how many multiparts there may be within.
+    :param claim: told of octets of the message before they are kept; may raise to refuse them.
     """
 
     head: int = 10 * 1024 * 1024
@@ -61,6 +62,7 @@ class BodyLimits(msgspec.Struct, frozen=True):
     depth: int = 10
     nested: int = 100
     mime: MimeLimits = MimeLimits(excess="mime_parsing_failed")
+    claim: Callable[[int], None] | None = None
 
 
 class SoapBodyReader:
@@ -202,6 +204,8 @@ class SoapBodyReader:
         if self._head is None or len(self._head) + len(data) > self._limits.head:
             text = f"The SOAP message is larger than {self._limits.head} bytes"
             raise Fault("invalid_message", text)
+        if self._limits.claim is not None:
+            self._limits.claim(len(data))
         self._head += data
 
     def _give_head(self, events: list[BodyEvent]) -> None:

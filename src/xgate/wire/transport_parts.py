@@ -6,6 +6,7 @@ at all; only a client proxy sends OCSP responses. Sources: transport 4.1, pipeli
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -51,7 +52,10 @@ Sender = Literal["client", "server"]
 
 
 class TransportLimits(msgspec.Struct, frozen=True):
-    """What the parts of a message may cost, in octets or in number. Contents stream, unlimited."""
+    """What the parts of a message may cost, in octets or in number. Contents stream, unlimited.
+
+    :param claim: told of octets before they are kept; may raise to refuse them.
+    """
 
     head: int = 10 * _MIB
     ocsp: int = 128 * 1024
@@ -62,6 +66,7 @@ class TransportLimits(msgspec.Struct, frozen=True):
     fault: int = _MIB
     attachments: int = 10_000
     mime: MimeLimits = MimeLimits()
+    claim: Callable[[int], None] | None = None
 
 
 class Ocsp(msgspec.Struct, frozen=True):

@@ -177,6 +177,8 @@ class MessageReader:
             if len(self._gathered) + len(event.data) > limit:
                 text = f"The {self._kind} part is larger than {limit} bytes"
                 raise Fault("service_failed.invalid_message", text)
+            if self._limits.claim is not None:
+                self._limits.claim(len(event.data))
             self._gathered += event.data
 
     def _end(self, events: list[Event]) -> None:
