@@ -122,6 +122,7 @@ def test_one_fixed_looking_field_can_be_edited() -> None:
         ("CN", "a\nb", "print nothing"),
         ("CN", "a" * 256, "too long"),
         ("C", "Finland", "two letters"),
+        ("C", "ÄÖ", "two letters"),
         ("X", "1", "There is no field 'X' here; there are: C, O"),
         (ALTERNATIVE, "not a name", "must be a DNS name"),
         (ALTERNATIVE, "-a.example", "must be a DNS name"),

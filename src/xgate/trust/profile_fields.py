@@ -7,6 +7,7 @@ built from fields, never from a joined text, so no value can break out of its ow
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
@@ -43,6 +44,7 @@ _TYPES = {
     "serialNumber": "2.5.4.5",
     "businessCategory": "2.5.4.15",
 }
+_COUNTRY = re.compile("[A-Za-z]{2}")
 _PRINTED = ("C", "serialNumber")
 
 
@@ -196,7 +198,7 @@ def _value(field: SubjectField, given: Mapping[str, str]) -> str:
         raise _wrong(f"The field '{field.name}' is too long or has characters that print nothing")
     if field.name == ALTERNATIVE and not _is_dns_name(value):
         raise _wrong(f"The field '{field.name}' must be a DNS name, not '{value}'")
-    if field.name == "C" and not field.fixed and not (len(value) == 2 and value.isalpha()):
+    if field.name == "C" and not field.fixed and not _COUNTRY.fullmatch(value):
         raise _wrong(f"The field 'C' must be a country code of two letters, not '{value}'")
     return value
 
