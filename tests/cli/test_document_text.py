@@ -123,3 +123,12 @@ def test_a_text_of_any_characters_is_shown_so_that_it_can_be_applied_again(text:
     assert all(line.isprintable() for line in shown.split("\n"))
     assert shown.splitlines() == shown.removesuffix("\n").split("\n")
     assert msgspec.convert(tomllib.loads(shown), Document) == document
+
+
+def test_a_key_in_place_of_a_certificate_is_not_told(tmp_path: Path) -> None:
+    key = "-----BEGIN PRIVATE KEY----- secret"
+    with pytest.raises(Unusable, match="is no certificate") as refused:
+        with_certificates(Document((ClientSettings("XG/GOV/2", certificates=(key,)),)), tmp_path)
+    assert "secret" not in str(refused.value)
+    with pytest.raises(Unusable, match="cannot be a file's name"):
+        with_certificates(Document((ClientSettings("XG/GOV/2", certificates=("a\0b",)),)), tmp_path)

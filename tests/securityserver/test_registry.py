@@ -81,6 +81,7 @@ def test_rights_name_clients_groups_and_endpoints() -> None:
         ({"service": [service()["service"][0]] * 2}, "is listed twice"),  # type: ignore[index]  # our own list
         (service(allow=["nobody"]), "is not INSTANCE/CLASS/MEMBER"),
         (service(allow=["group:all"]), "is not group:INSTANCE/CODE"),
+        ({"certificates": ["a\0b"]}, "cannot be a file's name"),
         ({"certificates": ["none.pem"]}, "certificate none.pem: No such file"),
     ],
 )
@@ -137,3 +138,11 @@ def test_a_time_is_one_that_can_be_waited(what: str, seconds: float) -> None:
     entry = {"code": "a", "url": "http://h/", "timeout-seconds": seconds}
     with pytest.raises(msgspec.ValidationError, match="timeout-seconds"):
         conf({what: [entry]})
+
+
+def test_a_key_in_place_of_a_certificate_is_not_told() -> None:
+    key = "-----BEGIN PRIVATE KEY-----"
+    for text in (f"{key}\nsecret\n", f"{key} secret"):
+        with pytest.raises(SettingsError, match="certificate in PEM: ") as refused:
+            conf({"certificates": [text]})
+        assert "secret" not in str(refused.value)

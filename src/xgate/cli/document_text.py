@@ -77,13 +77,17 @@ def facts_of_document(document: Document) -> dict[str, str]:
 
 
 def _pem(name: str, folder: Path) -> str:
+    written = name.startswith("-----BEGIN")
+    which = "What is written as PEM" if written else name  # it may be a key
     try:
-        octets = name.encode() if name.startswith("-----BEGIN") else (folder / name).read_bytes()
+        octets = name.encode() if written else (folder / name).read_bytes()
         return write_pem("CERTIFICATE", Certificate.load(octets).der)
     except OSError as error:
         raise Unusable(f"Cannot read {path_text(folder / name)}: {error.strerror}") from None
+    except ValueError:
+        raise Unusable(f"{which!r} cannot be a file's name") from None
     except Fault as fault:
-        raise Unusable(f"{name.partition(chr(10))[0]} is no certificate: {fault.text}") from None
+        raise Unusable(f"{which} is no certificate: {fault.text}") from None
 
 
 def _table(value: Any) -> Any:

@@ -242,11 +242,14 @@ def read_certificates(names: Iterable[str], folder: Path) -> Iterable[bytes]:
     :raises SettingsError: names the one that cannot be used.
     """
     for name in names:
+        written = name.startswith("-----BEGIN")
+        which = "in PEM" if written else name  # what is no certificate may be a key
         try:
-            written = name.startswith("-----BEGIN")
             octets = name.encode() if written else (folder / name).read_bytes()
             yield Certificate.load(octets).der
         except OSError as error:
-            raise SettingsError(f"certificate {name}: {error.strerror}") from None
+            raise SettingsError(f"certificate {which}: {error.strerror}") from None
+        except ValueError:
+            raise SettingsError(f"certificate {which!r} cannot be a file's name") from None
         except Fault as fault:
-            raise SettingsError(f"certificate {name}: {fault.text}") from None
+            raise SettingsError(f"certificate {which}: {fault.text}") from None
