@@ -72,3 +72,12 @@ def test_a_place_that_cannot_be_written(xgate: Run, tmp_path: Path) -> None:
     ran = xgate("keys", "pin", "--store", file / "keys.xgate", "--new-pin-file", file)
     assert ran.code == 2
     assert ran.err.startswith(f"xgate: Cannot write {file / 'keys.xgate'}: ")
+
+
+def test_a_place_that_cannot_be_looked_at(xgate: Run, tmp_path: Path) -> None:
+    file, store = tmp_path / "file", tmp_path / ("x" * 300)
+    file.write_text("Secret1234")
+    for command in (("list",), ("pin", "--new-pin-file", file), ("generate", "--pin-file", file)):
+        ran = xgate("keys", *command, "--store", store)
+        assert (ran.code, ran.out) in ((1, ""), (2, ""))
+        assert f"Cannot read {store}: File name too long" in ran.err

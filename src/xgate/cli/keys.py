@@ -6,6 +6,7 @@ What changes here takes effect in a running server within seconds.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cyclopts import App
@@ -92,7 +93,7 @@ def _import_token(
 ) -> int:
     with open_place(which) as place:
         store = place.tokens.store
-        if store.exists() and not replace:
+        if os.path.lexists(store) and not replace:
             raise Unusable(f"{path_text(store)} exists; say --replace to write over it")
         secret = ask_pin("0", pin)
         imported = _read_token(folder, secret)

@@ -27,7 +27,7 @@ from xgate.securityserver.settings import KeysSettings, Settings
 from xgate.signer.admission import Terms
 from xgate.signer.entries import SOFTWARE
 from xgate.signer.hardening import harden_process
-from xgate.signer.store import KeyStore, change_store
+from xgate.signer.store import KeyStore, change_store, read_or_none
 from xgate.signer.token import ManagedToken
 
 __all__ = ["KeyPlace", "PinFrom", "WhichKeys", "ask_pin", "open_place", "read_member"]
@@ -98,13 +98,19 @@ class KeyPlace:
         except Fault as fault:
             raise Unusable(str(fault)) from None
 
+    def maybe_read(self) -> KeyStore | None:
+        """The registry, if there is one. :raises Unusable: it cannot be read."""
+        try:
+            return read_or_none(self.tokens.store)
+        except Fault as fault:
+            raise Unusable(str(fault)) from None
+
     def change(self, edit: Callable[[KeyStore], KeyStore]) -> KeyStore:
         """Change the registry, or begin it.
 
         :raises Unusable: it cannot be read or written; and what ``edit`` raises.
         """
-        if self.tokens.store.exists():
-            self.read()
+        self.maybe_read()
         try:
             return change_store(self.tokens.store, edit)
         except OSError as error:

@@ -18,7 +18,7 @@ from xgate.signer.entries import SOFTWARE, KeyEntry
 from xgate.signer.pins import check_pin_policy
 from xgate.signer.protocol import Login, Logout
 from xgate.signer.registry import put_entry
-from xgate.signer.store import change_pin, read_or_none
+from xgate.signer.store import change_pin
 
 __all__ = ["generate", "login", "logout", "pin"]
 
@@ -105,7 +105,7 @@ def pin(
     """
     with open_place(which) as place:
         store = place.tokens.store
-        known = read_or_none(store)
+        known = place.maybe_read()
         begins = known is None or known.software is None
         old = None if begins else ask_pin(SOFTWARE, pin or PinFrom(), "Present PIN")
         new = ask_pin(SOFTWARE, PinFrom(pin_file=new_pin_file, pin_env=new_pin_env), "New PIN")

@@ -171,7 +171,7 @@ def read_store(path: Path) -> KeyStore:
     """
     try:
         octets = _read_private(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise Fault(
             "token_not_initialized",
             f"There is no key store at {path}; run: xgate keys import, or xgate keys pin",
@@ -272,7 +272,12 @@ def _sealed(opener: Opener, keys: Iterable[tuple[KeyEntry, PrivateKey | None]]) 
 
 def read_or_none(path: Path) -> KeyStore | None:
     """The key store; None where there is no file. Other errors as ``read_store``."""
-    return read_store(path) if path.exists() else None
+    try:
+        return read_store(path)
+    except Fault as fault:
+        if fault.code == "token_not_initialized":
+            return None
+        raise
 
 
 def change_store(path: Path, edit: Callable[[KeyStore], KeyStore]) -> KeyStore:
