@@ -163,6 +163,31 @@ async def test_nobody_else_is_heard(desk: Desk, monkeypatch: pytest.MonkeyPatch)
         assert (told.id, told.code) == (0, "access_denied")
 
 
+async def test_a_crowd_of_strangers_is_not_told_one_by_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Fault("access_denied", "Process 1 of user 2 may not use this signer")
+
+    monkeypatch.setattr(conversation, "check_visitor", refuse)
+    told = trio.CapacityLimiter(1)
+
+    async def serve(sock: socket.socket) -> None:
+        with sock:
+            await converse(SocketStream(sock), desk.service, desk.drain, frozenset(), told)
+
+    (one, its), (other, others) = (socket.socketpair(socket.AF_UNIX) for _ in range(2))
+    with one, other:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve, its)
+            assert isinstance(await Client(one).hear(), Refused)
+            began = trio.current_time()
+            await serve(others)
+            assert trio.current_time() == began
+            assert await Client(other).hear() is None
+    assert told.available_tokens == 1
+
+
 @pytest.mark.parametrize("octets", [b"", write_frame(Hello()) + b"\0\0\0\x05\x91"])
 async def test_a_client_that_says_half_a_thing_is_given_up(
     desk: Desk, octets: bytes, autojump_clock: trio.testing.MockClock

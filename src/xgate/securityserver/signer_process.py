@@ -31,6 +31,7 @@ from xgate.signer.tokens import Tokens
 __all__ = ["run_signer"]
 
 _CLIENTS = AcceptLimits(total=256, per_address=256)  # a handshake is a client for its moment
+_STRANGERS = 8
 
 
 async def run_signer(
@@ -76,8 +77,10 @@ async def _serve(
     signer = Signer(clock)
     service = SignerService(tokens, ring, signer, partial(renew_ring, ring, tokens))
 
+    strangers = trio.CapacityLimiter(_STRANGERS)
+
     async def serve(stream: SocketStream) -> None:
-        await converse(stream, service, drain, others)
+        await converse(stream, service, drain, others, strangers)
 
     place = str(door.path)
     async with trio.open_nursery() as nursery:

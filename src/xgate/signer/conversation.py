@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 
 import trio
 
@@ -44,21 +45,36 @@ async def converse(
     service: SignerService,
     drain: Drain,
     others: frozenset[int] = frozenset(),
+    strangers: trio.CapacityLimiter | None = None,
 ) -> None:
     """Answer one connection until it ends, or until ``drain`` starts and all is answered.
 
     :param others: ids of users who may ask besides this process's own.
+    :param strangers: how many of all others are told at a time why they may not; more are left
+        without a word, for who may not ask must not keep those out who may.
     :raises NetError: the client broke off, or was too slow.
     """
     line = _Line(stream)
     try:
         check_visitor(stream.socket, others)
+    except Fault as fault:
+        with suppress(trio.WouldBlock):
+            await _turn_away(line, fault, strangers or trio.CapacityLimiter(1))
+        return
+    try:
         await _Conversation(line, service, drain).run()
     except Fault as fault:
-        await line.say(Refused(0, fault.code, fault.text))
-        await stream.aclose(linger=LINGER)  # a close at once would take the reason along
+        await line.end(fault)
     except BaseExceptionGroup as group:
         raise first_cause(group) from None
+
+
+async def _turn_away(line: _Line, why: Fault, strangers: trio.CapacityLimiter) -> None:
+    strangers.acquire_nowait()
+    try:
+        await line.end(why)
+    finally:
+        strangers.release()
 
 
 class _Conversation:
@@ -127,6 +143,10 @@ class _Line:
                 await self._stream.send_all(frame)
         if scope.cancelled_caught:
             raise TimedOutError("a client of the signer took too long to take an answer")
+
+    async def end(self, why: Fault) -> None:
+        await self.say(Refused(0, why.code, why.text))
+        await self._stream.aclose(linger=LINGER)  # a close at once would take the reason along
 
     async def hear(self, drain: Drain) -> Iterator[Request] | None:
         """What the client asks next; None when it has gone or the drain starts."""
