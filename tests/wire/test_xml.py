@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from xgate.errors import Fault
+from xgate.wire.names import read_text
 from xgate.wire.xml import NAMESPACE, TOLD, find_utf16, parse, scan
 
 BOMB = (
@@ -265,3 +267,32 @@ def test_any_octets_meet_only_faults(data: bytes) -> None:
     for read in (parse, heard):
         with suppress(Fault):
             read(data)
+
+
+_LEAF = st.text(alphabet=" \t\n\rx&é", max_size=5)
+
+
+def _written(text: str, random: Random) -> bytes:
+    """A text as it may stand in a document, now and then divided."""
+    pieces = [b"&amp;" if letter == "&" else letter.encode() for letter in text]
+    if random.random() < 0.3:
+        new = random.choice(
+            [b"<!---->", b"<?p?>", b"<![CDATA[ ]]>", b"&#32;", b"&#13;", b" " * 400]
+        )
+        pieces.insert(random.randrange(len(pieces) + 1), new)
+    return b"".join(pieces)
+
+
+@settings(max_examples=500)
+@given(st.lists(_LEAF, max_size=6), st.randoms(use_true_random=False), st.booleans())
+def test_without_layout_every_text_is_the_same(
+    texts: list[str], random: Random, indented: bool
+) -> None:
+    blanks = b"\n  " if indented else b""
+    inside = b"".join(blanks + b"<t>" + _written(text, random) + b"</t>" for text in texts)
+    head = random.choice([b"", b'<?xml version="1.0"?>\n', b"\xef\xbb\xbf", b"<!-- -->", b"<?p?>"])
+    data = head + b"<a>" + inside + blanks + b"</a>" + random.choice([b"", b"\n", b"<?p?>"])
+    whole, bare = parse(data), parse(data, layout=False)
+    assert [read_text(one) for one in bare] == [read_text(one) for one in whole]
+    if indented and texts and b"<!" not in data and b"\r" not in data and b"<?p" not in data:
+        assert bare.text is None

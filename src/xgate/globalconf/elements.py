@@ -153,7 +153,7 @@ def open_document(data: bytes, root: str) -> Node:
 
     :raises Fault: ``invalid_xml``, ``malformed_global_conf``.
     """
-    element = xml.parse(data, limit=DOCUMENT_LIMIT, nodes=_NODES)
+    element = xml.parse(data, limit=DOCUMENT_LIMIT, nodes=_NODES, layout=False)
     if element.tag != f"{{{XROAD_NS}}}{root}":
         raise _malformed(f"the root element is not '{root}'")
     return Node(element)
