@@ -14,15 +14,22 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from body_calls import SERVICES, CallError, call_rest, call_soap, connected, serve_bodies
+from body_calls import (
+    SERVICES,
+    CallError,
+    call_rest,
+    call_soap,
+    connected,
+    only_error,
+    serve_bodies,
+)
 from gauges import Gauge, Peak, commit_now, machine
 from pair_at_work import at_work
 from xgate.clock import SystemClock
@@ -131,18 +138,6 @@ def _print(result: dict[str, Any]) -> None:
             print(f"{name:12} {value}")
 
 
-@contextmanager
-def _one_error() -> Iterator[None]:
-    """Nurseries wrap what was raised in them: take it out."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
-
-
 def main() -> int:
     """Measure once and print; 1 when an exchange failed or memory grew by more than allowed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Formatter)
@@ -155,7 +150,7 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="xgate-bench-", dir=options.folder) as folder,
-            _one_error(),
+            only_error(),
         ):
             result = trio.run(measure, options, Path(os.fspath(folder)))
     except (CallError, NetError, trio.TooSlowError) as error:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from random import Random
 
 import msgspec
@@ -19,7 +19,15 @@ from xgate.net.server import Exchange
 from xgate.sandbox.country import CONSUMER, PROVIDER, Country
 from xgate.sandbox.messages import multipart_related, rest_url, soap_request
 
-__all__ = ["SERVICES", "CallError", "call_rest", "call_soap", "connected", "serve_bodies"]
+__all__ = [
+    "SERVICES",
+    "CallError",
+    "call_rest",
+    "call_soap",
+    "connected",
+    "only_error",
+    "serve_bodies",
+]
 
 SERVICES = f"""
 [[client.service]]
@@ -162,6 +170,18 @@ async def call_soap(
         raise CallError(f"HTTP {head.status}: {answer.first[:200]!r}")
     if not down <= answer.size <= down + 8192:
         raise CallError(f"{answer.size} octets came of {down}")
+
+
+@contextmanager
+def only_error() -> Iterator[None]:
+    """Nurseries wrap what was raised in them: take it out."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
 
 
 def _around(multipart: bytes) -> tuple[bytes, bytes]:

@@ -23,7 +23,9 @@ __all__ = [
     "busy_seconds",
     "commit_now",
     "fsync_p50_ms",
+    "handles",
     "machine",
+    "resident_mb",
     "rsa2048_sign",
 ]
 
@@ -97,6 +99,17 @@ def _memory_mb(pid: int) -> tuple[float, float]:
         return 0.0, 0.0
     sizes = {line.split()[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
     return sizes.get("Rss:", 0) / 1024, sizes.get("Pss:", 0) / 1024
+
+
+def resident_mb(pid: int) -> float:
+    """Memory of a process that is in use now."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def handles(pid: int) -> int:
+    """How many files and connections a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def busy_seconds() -> float:
