@@ -29,6 +29,7 @@ from body_calls import (
     connected,
     only_error,
     serve_bodies,
+    wait_served,
 )
 from gauges import Gauge, Peak, commit_now, machine
 from pair_at_work import at_work
@@ -39,8 +40,6 @@ from xgate.sandbox.country import Country, found_country
 
 __all__ = ["measure"]
 
-_READY_SECONDS = 20.0
-_SMALL = 1000
 _WARM_UP = 4 << 20
 _LOGGED = {
     "none": "max-body-bytes = 0",
@@ -61,8 +60,10 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         gauges = [Gauge(server.process.pid) for server in servers]
         names = [place.name for place in country.places]
         calls: dict[str, Call] = {"rest": call_rest, "soap": partial(call_soap, query="bodies")}
+        await wait_served(country)
         for call in calls.values():
-            await _warm_up(country, call)
+            for _ in range(3):
+                await call(connection, _WARM_UP, _WARM_UP)
         found = {
             f"{protocol}_{way}": await _one(partial(call, connection, *sizes), gauges, names, size)
             for protocol, call in calls.items()
@@ -88,21 +89,6 @@ def _log_less(country: Country, setting: str) -> None:
         text = place.settings.read_text()
         section = f"[messagelog]\n{setting}\n\n[messagelog.timestamping]"
         place.settings.write_text(text.replace("[messagelog.timestamping]", section))
-
-
-async def _warm_up(country: Country, call: Call) -> None:
-    """Small bodies until one passes, for OCSP may lack at first; then some of a few megabytes."""
-    with trio.fail_after(_READY_SECONDS):
-        while True:
-            try:
-                async with connected(country) as connection:
-                    await call(connection, _SMALL, _SMALL)
-                    for _ in range(3):
-                        await call(connection, _WARM_UP, _WARM_UP)
-                    return
-            except (CallError, NetError) as error:
-                _tell(f"not yet: {error}")
-                await trio.sleep(0.2)
 
 
 async def _one(

@@ -13,8 +13,10 @@ from contextlib import asynccontextmanager, contextmanager
 from random import Random
 
 import msgspec
+import trio
 
 from xgate.net.client import ClientConnection, ResponseHead, connect
+from xgate.net.errors import NetError
 from xgate.net.server import Exchange
 from xgate.sandbox.country import CONSUMER, PROVIDER, Country
 from xgate.sandbox.messages import multipart_related, rest_url, soap_request
@@ -27,6 +29,7 @@ __all__ = [
     "connected",
     "only_error",
     "serve_bodies",
+    "wait_served",
 ]
 
 SERVICES = f"""
@@ -50,6 +53,7 @@ _WANTED = re.compile(rb"answer=([0-9]+)")
 _TAKEN = re.compile(rb"taken=([0-9]+)-([0-9]+)")
 _ENVELOPE = re.compile(rb"<\?xml.*?</e:Envelope>", re.DOTALL)
 _FIRST = 1 << 16
+_READY_SECONDS = 20.0
 
 
 class CallError(Exception):
@@ -124,6 +128,22 @@ async def connected(country: Country) -> AsyncIterator[ClientConnection]:
         yield connection
     finally:
         await connection.aclose()
+
+
+async def wait_served(country: Country) -> None:
+    """Wait until messages of both protocols pass: servers that have just started lack OCSP.
+
+    :raises TooSlowError: they do not.
+    """
+    with trio.fail_after(_READY_SECONDS):
+        while True:
+            try:
+                async with connected(country) as connection:
+                    await call_rest(connection, 1, 1)
+                    await call_soap(connection, 1, 1, "ready")
+                    return
+            except (CallError, NetError):
+                await trio.sleep(0.2)
 
 
 async def call_rest(

@@ -31,6 +31,7 @@ from xgate.net.errors import HttpError
 from xgate.net.strict import Framing, StrictFilter, check_request, check_response
 from xgate.wire import message
 from xgate.wire.attachments import SoapBodyReader
+from xgate.wire.bodiless import without_body
 from xgate.wire.faults import read_soap_fault
 from xgate.wire.mime import MultipartReader
 from xgate.wire.rest import read_rest_call, read_rest_request, read_rest_response
@@ -127,6 +128,9 @@ def _soap(pieces: Sequence[bytes]) -> Outcome:
         again = read_soap(hashed.octets, "text/xml")
         assert isinstance(again, SoapMessage), "an answer with its hash is an answer"
         assert (again.client, again.service, again.id) == (found.client, found.service, found.id)
+        bare = read_soap(without_body(found), "text/xml")
+        assert isinstance(bare, SoapMessage), "what is logged of it can be read"
+        assert (bare.client, bare.service, bare.id) == (found.client, found.service, found.id)
         return found.client, found.service, found.id
     return (found.code,) if isinstance(found, Fault) else (found,)
 
@@ -156,9 +160,12 @@ def _rest_call(pieces: Sequence[bytes]) -> Outcome:
 
 def _rest_head(pieces: Sequence[bytes]) -> Outcome:
     octets = b"".join(pieces)
-    return _refusable(lambda: read_rest_request(octets)) + _refusable(
-        lambda: read_rest_response(octets)
-    )
+    found = _refusable(lambda: read_rest_request(octets))
+    found += _refusable(lambda: read_rest_response(octets))
+    for one in found:
+        if not isinstance(one, str):
+            without_body(one)
+    return found
 
 
 def _transport_head(pieces: Sequence[bytes]) -> Outcome:

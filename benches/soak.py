@@ -34,6 +34,7 @@ from body_calls import (
     connected,
     only_error,
     serve_bodies,
+    wait_served,
 )
 from gauges import commit_now, handles, machine, resident_mb
 from load import fraction
@@ -199,6 +200,7 @@ async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     async with at_work(country, serve_bodies) as servers:
         pids = [server.process.pid for server in servers]
         samples = [_Samples() for _ in servers]
+        await wait_served(country)
         async with trio.open_nursery() as nursery:
             for number in range(options.callers):
                 nursery.start_soon(work.run, number)

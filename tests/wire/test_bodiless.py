@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xgate.ids import ClientId, RepresentedParty, ServerId, ServiceId
 from xgate.sandbox.messages import soap_request
@@ -114,3 +116,20 @@ def test_of_a_rest_answer_the_status_stays() -> None:
     read = read_rest_response(octets)
     assert (read.status, read.reason, read.request_hash) == (404, "Not Found", "aGFzaA==")
     assert (read.client, read.id) == (CONSUMER, "id-1")
+
+
+texts = st.text(
+    st.characters(min_codepoint=33, max_codepoint=0xD7FF, exclude_categories=["C", "Z"])
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts, texts, texts, texts)
+def test_whatever_the_parties_are_called_they_stay(
+    member: str, query: str, user: str, issue: str
+) -> None:
+    client = ClientId("XG", "COM", "1" + member.translate({ord(c): "" for c in "/\\%;:"}))
+    message = soap(client=client, id="1" + query, user_id="1" + user, issue="1" + issue)
+    read = again(message)
+    assert (read.client, read.service, read.id) == (client, message.service, message.id)
+    assert (read.user_id, read.issue) == (message.user_id, message.issue)

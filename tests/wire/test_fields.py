@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.wire.fields import close_multipart, find_header, open_part, without_content_type
+from xgate.wire.mime import MultipartReader, PartBegin
 
 FIELDS = (("Content-ID", "<a>"), ("CONTENT-type", "a/b"), ("content-id", "<b>"))
 
@@ -36,3 +39,22 @@ def test_no_field_breaks_out_of_its_line(text: str) -> None:
     for field in ((text, "x"), ("x", text)):
         with pytest.raises(Fault, match="mime_parsing_failed"):
             open_part("b", "a/b", [field], first=True)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    kind=st.text(max_size=20),
+    fields=st.lists(st.tuples(st.text(max_size=9), st.text(max_size=20)), max_size=4),
+)
+def test_whatever_is_written_into_a_header_is_read_as_one_field_or_refused(
+    kind: str, fields: list[tuple[str, str]]
+) -> None:
+    try:
+        octets = open_part("b", kind, fields, first=True)
+    except Fault:
+        assert any(ord(c) < 32 or ord(c) > 126 for c in kind + "".join(map("".join, fields)))
+        return
+    begins, *_ = MultipartReader("b").feed(octets + b"x")
+    assert isinstance(begins, PartBegin)
+    assert begins.headers[0] == ("content-type", kind.strip(" \t"))
+    assert len(begins.headers) <= 1 + len(fields)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from xgate.errors import Fault
@@ -88,3 +90,17 @@ def test_the_answer_in_rest_tells_the_endpoints() -> None:
 
 def test_the_servers_own_codes_are_reserved() -> None:
     assert {"listMethods", "allowedMethods", "getWsdl", "getOpenAPI"} < METASERVICES
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, len(REQUEST)), st.integers(0, 40), st.binary(max_size=20))
+def test_a_request_with_a_piece_changed_is_answered_or_refused(
+    start: int, length: int, put: bytes
+) -> None:
+    octets = REQUEST[:start] + put + REQUEST[start + length :]
+    try:
+        read_body_text(octets, "serviceCode")
+        outcome = write_method_list(octets, "listMethods", [ServiceId(PROVIDER, "getX")])
+    except Fault as fault:
+        outcome = fault.code.encode()
+    assert outcome in (b"invalid_xml", b"invalid_body") or b"listMethodsResponse" in outcome

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.wire.proxy_version import PROXY_VERSION, check_version, speaks_old_codes
@@ -58,3 +60,19 @@ def test_what_is_no_version_can_not_be_compared(version: str) -> None:
 def test_who_speaks_the_old_codes(version: str | None, old: bool) -> None:
     assert speaks_old_codes(version) is old
     assert not speaks_old_codes("seven")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(max_size=300)
+    | st.from_regex(r"[0-9]{1,12}\.[0-9]\.[0-9](-[0-9a-z.]*)?", fullmatch=True)
+)
+def test_whatever_a_peer_calls_itself_is_a_version_or_refused(version: str) -> None:
+    code = ""
+    try:
+        check_version(version, "0.0.0-0")
+        check_version(version, version)
+    except Fault as fault:
+        code = fault.code
+    assert code in ("", "internal_error")
+    assert not (code and speaks_old_codes(version))

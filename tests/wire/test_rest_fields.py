@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.ids import ClientId, RepresentedParty, ServerId, ServiceId
@@ -114,3 +116,25 @@ def test_identifiers_are_parsed_strictly(name: str, value: str, text: str) -> No
 def test_an_answer_s_service_has_five_pieces() -> None:
     with pytest.raises(Fault, match="Invalid Service Id"):
         read_response_fields([("x-road-service", "a/b/c/d")])
+
+
+names = st.sampled_from(
+    [
+        *("X-Road-Client", "x-road-id", "x-road-request-id", "X-Road-Represented-Party"),
+        *("X_Road-Client", "X-ROAD-SECURITY-SERVER", "x-road-service", "Accept"),
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(names, st.text(max_size=30) | st.just("XG/COM/1/a")), max_size=5))
+def test_whatever_headers_say_is_understood_or_refused(headers: list[tuple[str, str]]) -> None:
+    for read in (read_request_fields, read_response_fields):
+        found: list[object] = []
+        for more in ([], [("Accept", "*/*")]):
+            try:
+                found.append(read([*headers, *more]))
+            except Fault as fault:
+                found.append(fault.code)
+        assert found[0] == found[1]
+        assert isinstance(found[0], dict) or found[0] == "internal_error"
