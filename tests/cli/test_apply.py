@@ -128,6 +128,7 @@ def test_files_that_cannot_be_used_are_named(scene: Scene, tmp_path: Path, xgate
 def test_nothing_applied_is_told(scene: Scene) -> None:
     assert scene.run("show").code == 1
     assert scene.run("refresh").code == 1
+    assert "+ client XG/GOV/2/reg" in scene.run("apply", "--dry-run").out
     assert not list(scene.file.parent.glob("*.sqlite"))  # who only looks makes nothing
 
 

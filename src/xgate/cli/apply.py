@@ -69,7 +69,7 @@ def apply(
     :param force: Apply it although descriptions cannot be read; they stay as they were.
     :param json: Print one JSON object.
     """
-    settings, store = _open(config)
+    settings, store = _open(config, begin=not dry_run)
     document = with_certificates(read_document_file(file), file.resolve().parent)
     return _put(document, settings, store, config, dry_run=dry_run, force=force, json=json)
 
@@ -106,6 +106,8 @@ def show(
     :param json: Print one JSON object.
     """
     _, store = _open(config, begin=False)
+    if store is None:
+        raise _nothing_applied()
     if history:
         revisions = [(r.number, r.time, r.author) for r in store.history(_MOST_HISTORY)]
         if json:
@@ -127,14 +129,14 @@ def show(
     return 0
 
 
-def _open(config: Path, *, begin: bool = True) -> tuple[Settings, ConfigurationStore]:
+def _open(config: Path, *, begin: bool) -> tuple[Settings, ConfigurationStore | None]:
     """:param begin: make the store if there is none; who only looks might make one that the
-    server's own user cannot open.
+    server's own user cannot open, and gets None.
     """
     settings = read_settings(config)
     folder, chosen = config.resolve().parent, settings.serverconf
     if not begin and chosen.use == "sqlite" and not (folder / chosen.path).exists():
-        raise _nothing_applied()
+        return settings, None
     try:
         return settings, open_store(chosen, folder)
     except (SettingsError, Fault) as error:
@@ -145,15 +147,15 @@ def _nothing_applied() -> Fault:
     return Fault("not_found", "Nothing has been applied yet; see xgate apply")
 
 
-def _current(store: ConfigurationStore) -> Revision | None:
-    newest = store.newest()
-    return store.read(newest) if newest else None
+def _current(store: ConfigurationStore | None) -> Revision | None:
+    newest = 0 if store is None else store.newest()
+    return None if store is None or not newest else store.read(newest)
 
 
 def _put(
     document: Document,
     settings: Settings,
-    store: ConfigurationStore,
+    store: ConfigurationStore | None,
     config: Path,
     *,
     dry_run: bool,
@@ -175,6 +177,7 @@ def _put(
     refused = bool(problems) and not force
     applied = bool(changes) and not (dry_run or refused)
     if applied:
+        assert store is not None  # there is none yet for a dry run alone
         octets = msgspec.json.encode(whole)
         revision = Revision(number + 1, SystemClock().now(), _author(), octets)
         store.put(revision)
