@@ -116,6 +116,15 @@ def test_certificates_and_groups_come_along() -> None:
     assert client.group == (GroupSettings("few", ("XG/COM/1/a%2Fb",)),)
 
 
+def test_a_certificate_that_cannot_be_read_hides_no_client() -> None:
+    der = issue_auth(Authority().ca, "is").certificate.der
+    told = rows(certificates=({"client_id": 7, "data": b"none"}, {"client_id": 7, "data": der}))
+    adopted = adopt(told)
+    (found,) = adopted.left_out
+    assert found.startswith("client XG/GOV/2/reg: a certificate of its: ")
+    assert len(client_of(told).certificates) == 1
+
+
 def test_services_keep_what_was_set_of_each() -> None:
     soap = service_of("WSDL", serviceversion="v1", sslauthentication=False, timeout=5)
     assert soap == ServiceSettings(

@@ -82,11 +82,7 @@ class _Adoption:
         return ClientSettings(
             id=name,
             authentication=row["isauthentication"],
-            certificates=tuple(
-                write_pem("CERTIFICATE", Certificate.load(bytes(found["data"])).der)
-                for found in rows.certificates
-                if found["client_id"] == row["id"]
-            ),
+            certificates=tuple(self._certificates(row["id"], name)),
             service=tuple(self._services(row["id"], name)),
             group=tuple(
                 GroupSettings(found["groupcode"], tuple(self._members(found["id"])))
@@ -94,6 +90,14 @@ class _Adoption:
                 if found["client_id"] == row["id"]
             ),
         )
+
+    def _certificates(self, client: int, name: str) -> Iterator[str]:
+        for row in self._rows.certificates:
+            if row["client_id"] == client:
+                try:
+                    yield write_pem("CERTIFICATE", Certificate.load(bytes(row["data"])).der)
+                except Fault as fault:
+                    self._left_out.append(f"client {name}: a certificate of its: {fault.text}")
 
     def _members(self, group: int) -> Iterator[str]:
         for row in self._rows.members:
