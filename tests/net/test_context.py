@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from OpenSSL import SSL
@@ -32,6 +34,14 @@ def test_key_material_shows_nowhere() -> None:
         peer_client_context(TlsIdentity(private_key=STRANGER.private_key, chain=(b"nonsense",)))
     with pytest.raises(TlsError, match="cannot be used"):
         peer_client_context(TlsIdentity(private_key=STRANGER.private_key, chain=()))
+
+
+def test_without_a_place_for_a_moment_there_is_no_context(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(TlsError, match=r"no temporary file can be written .*: free its disk, or"):
+        information_system_context(CLIENT)
 
 
 def suites(context: SSL.Context) -> set[str]:

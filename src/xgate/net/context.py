@@ -193,20 +193,26 @@ def _use_key(context: SSL.Context, key: PrivateKey | KeyReference) -> None:
         return
     if not provider_is_named():
         raise TlsError("a key that the signer holds needs OpenSSL's provider; start: xgate serve")
-    with tempfile.NamedTemporaryFile() as file:  # nothing secret; OpenSSL's decoders want a file
-        file.write(key.pem)
-        file.flush()
-        context.use_privatekey_file(file.name)
+    _with_file(key.pem, context.use_privatekey_file)
 
 
 def _serving(context: SSL.Context) -> SSL.Context:
     context.set_session_id(b"xgate")
     context.set_timeout(_SESSION_TIMEOUT)
-    with tempfile.NamedTemporaryFile() as file:  # OpenSSL takes the group only from a file
-        file.write(_FFDHE3072)
-        file.flush()
-        context.load_tmp_dh(file.name)
+    _with_file(_FFDHE3072, context.load_tmp_dh)
     return context
+
+
+def _with_file(octets: bytes, use: Callable[[str], object]) -> None:
+    """For what OpenSSL takes from a file only; nothing secret."""
+    try:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(octets)
+            file.flush()
+            use(file.name)
+    except OSError as error:
+        text = f"no temporary file can be written ({error.strerror}): free its disk, or set TMPDIR"
+        raise TlsError(text) from None
 
 
 def _calling(context: SSL.Context) -> SSL.Context:
