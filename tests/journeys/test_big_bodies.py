@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
+
+from xgate.clock import SystemClock
+from xgate.net.client import connect
+from xgate.sandbox.country import CONSUMER, PROVIDER, Country
+from xgate.sandbox.pair import ServerProcess, serve_surroundings, start_process
 
 if TYPE_CHECKING:
     from tests.journeys.conftest import Caller, Reply, Starter
@@ -104,3 +112,49 @@ async def test_what_is_neither_logged_nor_verified_first_takes_no_room(
     async with start(changes=changes) as started:
         reply = await echo(started.caller, LARGE)
         assert (reply.status, reply.body) == (200, LARGE)
+
+
+def spooled(server: ServerProcess, folder: Path) -> int:
+    """Files without a name that the process has open in the folder."""
+    count = 0
+    for handle in Path(f"/proc/{server.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            count += str(handle.readlink()).startswith(f"{folder}/")
+    return count
+
+
+async def test_a_server_that_is_killed_over_a_body_leaves_nothing_and_starts_again(
+    found: Callable[..., Country],
+) -> None:
+    country = found(spool("most-bytes = 1_000_000"))
+    folder = country.consumer.folder / "spool"
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve_surroundings, country, SystemClock())
+        provider = await start_process(country.provider)
+        server = await start_process(country.consumer)
+        await kill_over_a_body(country, server, folder)
+        assert list(folder.iterdir()) == []
+        (folder / "xgate-spool-of-a-crash").write_bytes(LARGE)
+        again = await start_process(country.consumer)
+        assert list(folder.iterdir()) == []
+        for process in (again, provider):
+            assert await process.stop() == 0
+        nursery.cancel_scope.cancel()
+
+
+async def kill_over_a_body(country: Country, server: ServerProcess, folder: Path) -> None:
+    """Kill it while it holds half of a body in a file."""
+    connection = await connect(country.consumer.address, country.ports.client)
+    headers = [("X-Road-Client", CONSUMER.url), ("Content-Length", str(2 * len(LARGE)))]
+    with trio.fail_after(20):
+        while True:
+            await connection.start("POST", f"/r1/{PROVIDER.url}/echo/x", headers, LARGE)
+            with trio.move_on_after(0.5):
+                await connection.receive_head()
+            if spooled(server, folder):
+                break
+            await connection.aclose()  # it has no OCSP response yet
+            connection = await connect(country.consumer.address, country.ports.client)
+    server.process.kill()
+    await trio.to_thread.run_sync(partial(server.process.wait, 10))
+    await connection.aclose()

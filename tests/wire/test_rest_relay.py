@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.wire.rest import RestRequest, read_rest_call, read_rest_request, write_rest_response
@@ -129,3 +131,24 @@ def test_some_answers_have_no_body() -> None:
     assert has_body(get, full)
     assert not has_body(head, full)
     assert not has_body(get, none)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    path=st.text("/a.%2F5C\u00e4~;\u20ac", max_size=12),
+    query=st.text("?&=%[a/\u00e4", max_size=8),
+    url=st.sampled_from(["http://is", "https://is:8443/", "http://is//a/"]) | st.text(max_size=12),
+)
+def test_whatever_was_sent_the_address_is_one_word_below_the_services_own(
+    path: str, query: str, url: str
+) -> None:
+    head = f"GET\r\n{PATH}/{path}?{query}\r\nx-road-client:XG/COM/1\r\nx-road-id:1\r\n"
+    try:
+        request = read_rest_request((head + "x-road-request-id:1\r\n").encode())
+        address = service_address(url, request)
+    except Fault:
+        return
+    assert address.isascii()
+    assert address.split() == [address]
+    assert address.startswith(url.rstrip("/").split("//a")[0] + "/")
+    assert "//" not in address.partition("://")[2].partition("?")[0]
