@@ -168,7 +168,7 @@ async def test_a_server_that_floods_is_held_to_its_share_and_others_are_served(
         held = [await flooder.connect(country.provider) for _ in range(4)]  # half of the places
         for connection in held:
             await connection.start("POST", "/", head, b"--xtop")  # and never the rest
-        await trio.testing.wait_all_tasks_blocked(0.05)
+        await trio.testing.wait_all_tasks_blocked(0.01)
         with trio.fail_after(10):
             async with trio.open_nursery() as pressing:
                 for _ in range(30):
@@ -241,7 +241,7 @@ async def test_messages_that_are_never_whole_do_not_eat_the_memory(
         held = [await come_from(FLOODER, host, port) for _ in range(4)]
         for connection in held:
             await connection.stream.send_all(begin + bytes(b" " * 500_000))
-        await trio.testing.wait_all_tasks_blocked(0.05)
+        await trio.testing.wait_all_tasks_blocked(0.01)
         greedy = await come_from(FLOODER, host, port)
         with trio.fail_after(5):
             await greedy.stream.send_all(begin + bytes(b" " * 1_000_000))

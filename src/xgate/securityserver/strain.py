@@ -13,8 +13,8 @@ import trio
 
 __all__ = ["Strain"]
 
-_PACE = 0.1  # seconds between two measurements
-_MEMORY = 0.8  # how much of the last delay counts at the next one
+_PACE = 0.5  # seconds between two measurements
+_MEMORY = 0.6  # how much of the last delay counts at the next one
 
 
 class Strain:
