@@ -190,6 +190,7 @@ class Work:
 
 async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """One run in ``folder``, an empty one. :raises NetError: a server did not start."""
+    described = _described(options)  # of now: files may change while it runs
     services = SERVICES + _DENIED
     country = found_country(folder, SystemClock().now(), kind="P-256", services=services)
     for place in country.places:
@@ -213,7 +214,7 @@ async def soak(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 await trio.sleep(min(_LOOK_SECONDS, options.seconds / 4))
             work.stopping = True
         left = [await _left(place, pid) for place, pid in zip(country.places, pids, strict=True)]
-    return {**_told(work), **_measured(country, samples, left), **_described(options)}
+    return {**_told(work), **_measured(country, samples, left), **described}
 
 
 async def _left(place: Place, pid: int) -> int:
