@@ -6,7 +6,9 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from xgate.keepers.pulse import BEAT, SETTLING, Pulse
+from xgate.keepers.pulse import SETTLING, Pulse
+
+BEAT = 0.01
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ async def beat(mock_clock: MockClock, late: float = 0.0) -> None:
 
 
 async def test_the_latest_beat_is_told_and_how_many_were_late(mock_clock: MockClock) -> None:
-    pulse = Pulse()
+    pulse = Pulse(BEAT)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pulse.keep)
         await wait_all_tasks_blocked()
@@ -39,7 +41,7 @@ async def test_the_latest_beat_is_told_and_how_many_were_late(mock_clock: MockCl
 
 
 async def test_a_loop_in_time_has_no_late_beats(mock_clock: MockClock) -> None:
-    pulse = Pulse()
+    pulse = Pulse(BEAT)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pulse.keep)
         await wait_all_tasks_blocked()

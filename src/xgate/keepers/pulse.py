@@ -1,6 +1,6 @@
 """How late the loop is: what everybody who waits for it waits too long.
 
-The rule: a task that wants to run every few milliseconds notes by how much it did not. It sees what
+The rule: a task that wants to run at a steady beat notes by how much it did not. It sees what
 blocks the loop and what keeps the interpreter from it, by less than a beat too little. Of the first
 seconds, in which everything is done for the first time, nothing is told.
 """
@@ -12,10 +12,7 @@ from typing import Final
 
 import trio
 
-__all__ = ["BEAT", "SETTLING", "Pulse"]
-
-BEAT: Final = 0.01
-"""Seconds from beat to beat."""
+__all__ = ["SETTLING", "Pulse"]
 
 SETTLING: Final = 3.0
 """Seconds after the start that do not count."""
@@ -26,7 +23,9 @@ _CLASSES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # ms
 class Pulse:
     """Beats of the loop, counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, beat: float) -> None:
+        """:param beat: seconds from beat to beat: what is shorter is seen by luck, if at all."""
+        self._beat = beat
         self.longest = 0.0
         """The latest beat so far, in seconds behind its time."""
         self._beats: Counter[int] = Counter()
@@ -35,7 +34,7 @@ class Pulse:
         """Beat for ever."""
         await trio.sleep(SETTLING)
         while True:
-            due = trio.current_time() + BEAT
+            due = trio.current_time() + self._beat
             await trio.sleep_until(due)
             self._note(trio.current_time() - due)
 

@@ -19,6 +19,8 @@ class HealthSettings(Section, frozen=True):
 
     :param port: for everybody; None: nobody is told.
     :param admin_port: on 127.0.0.1 alone, for the maintenance switch (the reference's is 5566).
+    :param beat_milliseconds: how often it is measured how late turns come; the ``statistics`` line
+        at the end tells. A shorter one sees shorter pauses, and wakes an idle server more often.
     :param hardware: whether a PKCS#11 module that does not work makes the server ill, as the
         reference's ``hsm-health-check-enabled``; keys that are missed do in any case.
     :param memory_megabytes: from how much resident memory on the server counts as ill; 0: never.
@@ -27,5 +29,6 @@ class HealthSettings(Section, frozen=True):
     host: str = "0.0.0.0"  # noqa: S104  the reference's default bind
     port: int | None = None
     admin_port: int | None = None
+    beat_milliseconds: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 250
     hardware: bool = False
     memory_megabytes: Annotated[int, msgspec.Meta(ge=0)] = 0

@@ -107,7 +107,7 @@ async def run_server(
         async with trio.open_nursery() as keepers:
             await keepers.start(server.signer.run)
             await keepers.start(server.messagelog.run)
-            pulse = Pulse()
+            pulse = Pulse(settings.health.beat_milliseconds / 1000)
             keepers.start_soon(pulse.keep)
             _start_keepers(keepers, server, folder, loader, stamping)
             if opstore is not None:
