@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sqlite3
 import stat
@@ -421,3 +422,26 @@ def test_stamping_does_not_write_the_messages_again(
     store._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store.stamp({n: Stamp(b"token", b"result", b"chain") for n in numbers}, {})
     assert Path(f"{path}-wal").stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("size", [sqlite._PIECE, sqlite._PIECE + 1, 3 * sqlite._PIECE - 1])
+def test_large_parts_are_kept_octet_for_octet(
+    store: SqliteStore, unsigned: Make, size: int
+) -> None:
+    octets = random.Random(size).randbytes(size)
+    store.append([unsigned(1, attachments=(b"", octets, None))])
+    (kept,) = store.find()
+    assert kept.record.attachments == (b"", octets, None)
+
+
+def test_a_large_part_that_finds_no_room_leaves_nothing(
+    store: SqliteStore, path: Path, unsigned: Make
+) -> None:
+    store._writer.execute("PRAGMA max_page_count=100")
+    large = unsigned(1, attachments=(b"x" * (2 * sqlite._PIECE),))
+    with pytest.raises(Fault, match="full"):
+        store.append([unsigned(0), large])
+    assert list(store.find()) == []
+    store._writer.execute("PRAGMA max_page_count=100000")
+    assert len(store.append([large])) == 1
+    check_sound(path)

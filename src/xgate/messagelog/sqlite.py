@@ -28,6 +28,7 @@ from xgate.trust.linking import Link
 
 __all__ = ["SqliteStore"]
 
+_PIECE = 1 << 18  # octets of a part that are written at once
 _INSERT = (
     f"INSERT INTO record({rows.OWN_COLUMNS}, evidence_id) "
     f"VALUES({'?, ' * len(rows.OWN_COLUMNS.split(','))}?)"
@@ -194,11 +195,20 @@ def _insert(db: sqlite3.Connection, record: Record) -> int:
     evidence = record.evidence
     shared = _evidence(db, evidence.signature, evidence.chain_result)
     number = _inserted(db.execute(_INSERT, (*rows.own_values(record), shared)))
-    db.executemany(
-        "INSERT INTO part(record_id, number, octets) VALUES(?, ?, ?)",
-        ((number, index, octets) for index, octets in rows.parts_of(record)),
-    )
+    for index, octets in rows.parts_of(record):
+        _insert_part(db, number, index, octets)
     return number
+
+
+def _insert_part(db: sqlite3.Connection, record: int, number: int, octets: bytes) -> None:
+    if len(octets) <= _PIECE:
+        db.execute("INSERT INTO part VALUES(?, ?, ?)", (record, number, octets))
+        return
+    # A large value would be copied twice on its way; pieces of it are not.
+    room = db.execute("INSERT INTO part VALUES(?, ?, zeroblob(?))", (record, number, len(octets)))
+    with db.blobopen("part", "octets", _inserted(room)) as blob:
+        for position in range(0, len(octets), _PIECE):
+            blob.write(octets[position : position + _PIECE])
 
 
 def _evidence(db: sqlite3.Connection, signature: bytes, chain_result: bytes | None) -> int:
