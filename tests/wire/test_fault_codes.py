@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xgate.wire.fault_codes import CODES, new_code, old_code
 
@@ -43,3 +45,16 @@ def test_strangers_stay_as_they_are(code: str) -> None:
 
 def test_an_unknown_host_was_a_network_error() -> None:
     assert old_code("server.serverproxy.unknown_host") == "Server.ServerProxy.NetworkError"
+
+
+PIECES = st.one_of(st.sampled_from([*CODES, *CODES.values()]), st.text(max_size=20))
+
+
+@given(st.lists(PIECES, max_size=8).map(".".join))
+def test_any_text_has_one_spelling_of_each_kind(code: str) -> None:
+    new = new_code(code)
+    assert new_code(new) == new
+    assert new_code(old_code(code).replace("NetworkError", "unknown_host")) == new.replace(
+        "network_error", "unknown_host"
+    )
+    assert code.count(".") == new.count(".") == old_code(code).count(".")
