@@ -104,9 +104,7 @@ class Batcher(Generic[T, R]):
         task_status.started()
         try:
             while await self._wait_for_work():
-                batch = self._take()
-                if batch:
-                    await self._call(batch)
+                await self._call(self._take())  # held by nobody once it is done
         finally:
             self._closed = True
             error = BatchClosedError("shut down before this work was begun")
@@ -133,6 +131,8 @@ class Batcher(Generic[T, R]):
         return batch
 
     async def _call(self, batch: list[_Slot[T]]) -> None:
+        if not batch:
+            return
         self.sizes[len(batch)] += 1
         self._oldest = batch[0].since
         items = [slot.item for slot in batch]

@@ -28,7 +28,11 @@ from xgate.trust.linking import Link
 
 __all__ = ["SqliteStore"]
 
-_PIECE = 1 << 18  # octets of a part that are written at once
+_PIECE = 1 << 18  # octets of a part that are written at once; smaller ones are read by the query
+_PARTS = (
+    "SELECT number, rowid, CASE WHEN length(octets) > ? THEN NULL ELSE octets END "
+    "FROM part WHERE record_id = ?"
+)
 _INSERT = (
     f"INSERT INTO record({rows.OWN_COLUMNS}, evidence_id) "
     f"VALUES({'?, ' * len(rows.OWN_COLUMNS.split(','))}?)"
@@ -146,7 +150,7 @@ class SqliteStore(RelationalReader):
     def _records(self, text: str, values: Sequence[object]) -> Iterator[LoggedRecord]:
         with _log_faults(), closing(connect(self._path, write=False)) as db:
             for row in db.execute(text, values):
-                yield rows.read_record(row, dict(db.execute(rows.PARTS, row[:1]).fetchall()))
+                yield rows.read_record(row, _read_parts(db, row[0]))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -198,6 +202,18 @@ def _insert(db: sqlite3.Connection, record: Record) -> int:
     for index, octets in rows.parts_of(record):
         _insert_part(db, number, index, octets)
     return number
+
+
+def _read_parts(db: sqlite3.Connection, record: int) -> dict[int, bytes]:
+    return {
+        number: _read_part(db, place) if octets is None else octets
+        for number, place, octets in db.execute(_PARTS, (_PIECE, record))
+    }
+
+
+def _read_part(db: sqlite3.Connection, place: int) -> bytes:
+    with db.blobopen("part", "octets", place, readonly=True) as blob:
+        return blob.read()
 
 
 def _insert_part(db: sqlite3.Connection, record: int, number: int, octets: bytes) -> None:
