@@ -59,7 +59,7 @@ async def test_a_server_that_drips_is_not_waited_for_for_ever(
     async def answer(exchange: Exchange) -> None:
         await exchange.start(200, [])
         while True:
-            await exchange.send(b" ")
+            await exchange.send(b" " * 65_536)  # more than a service must send in this time
             await trio.sleep(20)
 
     autojump_clock.autojump_threshold = 0.05  # what goes through a socket takes real time

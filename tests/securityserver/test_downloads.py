@@ -26,7 +26,9 @@ from xgate.net.server import Exchange
 from xgate.policy.world import World
 from xgate.securityserver.archive_settings import ArchiveSettings
 from xgate.securityserver.corridor import ask
+from xgate.securityserver.gate import open_gates
 from xgate.securityserver.journal import Journal
+from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.settings import MessagelogSettings, TlsSettings
 from xgate.serverconf.model import Authentication, Client, ServerConf
 from xgate.testing.authority import Authority
@@ -100,6 +102,7 @@ class Desk:
             journal=Journal(clock, self.lines.append),
             world=SimpleNamespace(value=World(make_conf(Authority()), conf)),
             internal=SimpleNamespace(certificate=b"own"),
+            gates=open_gates(LimitSettings(), lambda: 0.0),
             messagelog=SimpleNamespace(store=store),
             stamp_now=self.stamp_now,
             envelope=PlainEnvelope(),

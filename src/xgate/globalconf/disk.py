@@ -237,5 +237,6 @@ def _read_octets(path: Path, limit: int) -> bytes | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        octets = file.read(limit + 1)
+        # Room is made for as much as is asked for: not for the limit, where there is little.
+        octets = file.read(min(os.fstat(file.fileno()).st_size, limit) + 1)
     return octets if len(octets) <= limit else b""

@@ -6,13 +6,14 @@ service together, or were started together, do not come back to it together.
 
 from __future__ import annotations
 
-from random import uniform
+from random import SystemRandom
 
 __all__ = ["spread"]
 
 _LEAST = 0.8
+uniform = SystemRandom().uniform  # of the system: nobody's seed, and nobody's state, is touched
 
 
 def spread(seconds: float) -> float:
     """These seconds, or up to a fifth less."""
-    return seconds * uniform(_LEAST, 1.0)  # noqa: S311  it need not be kept secret
+    return seconds * uniform(_LEAST, 1.0)

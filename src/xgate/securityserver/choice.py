@@ -9,8 +9,8 @@ seconds while there are others. When none is left the last refusal that has a co
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Awaitable, Callable, Sequence
+from random import SystemRandom
 
 import trio
 
@@ -50,7 +50,7 @@ class Choice:
             handshake went well; ``network_error`` if nobody can be reached.
         """
         everybody = frozenset(addresses)
-        left = random.sample(addresses, len(addresses))
+        left = SystemRandom().sample(addresses, len(addresses))
         timeout = self._settings.connect_timeout
         refusal: Fault | None = None
         good = self._find_good(everybody)

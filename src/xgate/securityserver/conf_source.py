@@ -9,12 +9,12 @@ be worse than what is there, or of another instance, is refused, whoever the sou
 from __future__ import annotations
 
 import math
-import random
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from random import SystemRandom
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import msgspec
@@ -189,7 +189,7 @@ def open_loader(
         fetch_from(settings, hosts),
         partner_fetch=lambda: fetch_from(settings, hosts, within=_PARTNER_SECONDS),
         known=kept,
-        spread=lambda places: tuple(random.sample(places, len(places))),
+        spread=lambda places: tuple(SystemRandom().sample(places, len(places))),
         older=settings.accept_older,
         allowed=settings.allowed_federations,
         snapshots=snapshots,
