@@ -23,6 +23,7 @@ from xgate.keepers.keys import keep_auth_states
 from xgate.keepers.opdata import keep_opdata
 from xgate.keepers.pulse import Pulse
 from xgate.keepers.serverconf import keep_serverconf
+from xgate.messagelog.archiver import Archiver
 from xgate.messagelog.envelope import Envelope, PlainEnvelope
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
@@ -110,15 +111,7 @@ async def run_server(
             pulse = Pulse(settings.health.beat_milliseconds / 1000)
             keepers.start_soon(pulse.keep)
             _start_keepers(keepers, server, folder, loader, stamping)
-            if opstore is not None:
-                days = settings.opmonitor.keep_days
-                keep = partial(keep_opdata, server.opdata, opstore, days, clock, journal.event)
-                keepers.start_soon(keep)
-            if archiver is not None:
-                keepers.start_soon(keep_archived, server, archiver)
-            if settings.serverconf.use != "settings":
-                seconds = settings.serverconf.watch_seconds
-                keepers.start_soon(keep_serverconf, world, load_serverconf, seconds, journal.event)
+            _start_optional_keepers(keepers, server, opstore, archiver)
             async with trio.open_nursery() as serving:
                 await serving.start(serve_doors, doors, server, drain)
                 journal.event("serving", id=server.id.short, **doors.ports.named())
@@ -133,6 +126,25 @@ async def run_server(
             keepers.cancel_scope.cancel()
         await server.peers.aclose()
         await server.services.aclose()
+
+
+def _start_optional_keepers(
+    keepers: trio.Nursery,
+    server: SecurityServer,
+    opstore: OperationalStore | None,
+    archiver: Archiver | None,
+) -> None:
+    """Those that only some settings ask for."""
+    settings, journal = server.settings, server.journal
+    if opstore is not None:
+        days = settings.opmonitor.keep_days
+        keep = partial(keep_opdata, server.opdata, opstore, days, server.clock, journal.event)
+        keepers.start_soon(keep)
+    if archiver is not None:
+        keepers.start_soon(keep_archived, server, archiver)
+    if settings.serverconf.use != "settings":
+        seconds, load = settings.serverconf.watch_seconds, server.load_serverconf
+        keepers.start_soon(keep_serverconf, server.world, load, seconds, journal.event)
 
 
 def _open_opstore(settings: OpmonitorSettings, folder: Path) -> OperationalStore | None:
