@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xgate.cli.log_records import Selection, count, select
+from xgate.cli.log_records import Selection, count, outlines, select
 from xgate.cli.output import Unusable
+from xgate.messagelog.record import outline_of
 from xgate.messagelog.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ def store(logged: Logged) -> Iterator[SqliteStore]:
 
 
 def numbers(store: SqliteStore, **conditions: object) -> list[int]:
-    return [logged.id for logged in select(store, Selection(**conditions))]  # type: ignore[arg-type]  # as the test says
+    """Their numbers, which are those of their outlines as well."""
+    selection = Selection(**conditions)  # type: ignore[arg-type]  # as the test says
+    found = list(select(store, selection))
+    assert list(outlines(store, selection)) == [outline_of(logged) for logged in found]
+    return [logged.id for logged in found]
 
 
 def test_no_condition_is_everything(store: SqliteStore) -> None:

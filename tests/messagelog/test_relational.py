@@ -7,7 +7,7 @@ from typing import Any
 
 from xgate.messagelog import rows
 from xgate.messagelog.postgres import PostgresStore
-from xgate.messagelog.record import LoggedRecord
+from xgate.messagelog.record import LoggedRecord, Outline
 from xgate.messagelog.relational import RelationalReader
 from xgate.messagelog.sqlite import SqliteStore
 
@@ -27,18 +27,27 @@ class Asked(RelationalReader):
         self.questions.append((text, tuple(values)))
         yield from self.answer
 
+    def _outlines(self, text: str, values: Sequence[object]) -> Iterator[Outline]:
+        self.questions.append((text, tuple(values)))
+        yield from self.answer
+
 
 def test_each_question_is_asked_in_the_words_of_rows() -> None:
     asked = Asked([(7, b"value")])
     assert asked.unstamped(5) == [(7, b"value")]
     assert asked.newest_stamped() == 7
-    told: list[Any] = [*asked.archivable(9, 2), *asked.find(number=3)]
-    assert told == [(7, b"value")] * 2
+    told: list[Any] = [
+        *asked.archivable(9, 2),
+        *asked.find(number=3),
+        *asked.outlines(number=3),
+    ]
+    assert told == [(7, b"value")] * 3
     assert asked.questions == [
         (rows.UNSTAMPED, (5,)),
         (rows.NEWEST_STAMPED, ()),
         (rows.ARCHIVABLE, (9, 2)),
-        (rows.select({"number": 3})[0], tuple(rows.select({"number": 3})[1])),
+        rows.select({"number": 3}),
+        rows.select({"number": 3}),
     ]
 
 
@@ -47,6 +56,8 @@ def test_a_log_without_stamps_has_no_newest_one() -> None:
 
 
 def test_no_store_reads_in_another_way() -> None:
-    for name in ("unstamped", "find", "count_by", "statistics", "newest_stamped", "archivable"):
+    shared = [name for name, value in vars(RelationalReader).items() if name[0] != "_"]
+    assert {"find", "outlines", "archivable"} <= set(shared)
+    for name in shared:
         for store in (SqliteStore, PostgresStore):
             assert getattr(store, name) is getattr(RelationalReader, name)

@@ -9,7 +9,7 @@ import pytest
 
 from xgate.ids import ClientId
 from xgate.messagelog import rows
-from xgate.messagelog.record import Record, Stamp
+from xgate.messagelog.record import Record, Stamp, outline_of
 from xgate.messagelog.store import Filters
 
 Make = Callable[..., Record]
@@ -28,6 +28,8 @@ def test_a_record_goes_into_a_row_and_comes_back(unsigned: Make) -> None:
         record,
         Stamp(b"token", b"result", b"chain"),
     )
+    sizes = {number: len(octets) for number, octets in rows.parts_of(record)}
+    assert rows.read_outline(row, sizes) == outline_of(logged)
 
 
 def test_only_what_is_given_becomes_a_condition() -> None:

@@ -61,3 +61,18 @@ def test_what_is_encrypted_never_passes_for_what_was_signed(tmp_path: Path) -> N
     with pytest.raises(Fault, match="does not open"):
         list(SealedStore(inner, RecordKeys(SECRETS)).find(query_id="another"))
     inner.close()
+
+
+def test_an_outline_takes_no_key(tmp_path: Path) -> None:
+    """And counts what was logged, not what encryption made of it."""
+    inner = SqliteStore(tmp_path / "log")
+    record = a_record(1, message=b"four", attachments=(None, b"12345"))
+    SealedStore(inner, RecordKeys(SECRETS, "one")).append([record, a_record(2)])
+    clear, (outline, _) = SealedStore(inner, RecordKeys({})), inner.outlines()
+    assert outline.octets > len(b"four12345")
+    assert [(one.octets, one.attachment_octets) for one in clear.outlines()] == [
+        (len(b"four12345"), (None, 5)),
+        (len(b"message 2"), ()),
+    ]
+    assert {one.key_id for one in clear.outlines()} == {"one"}
+    inner.close()

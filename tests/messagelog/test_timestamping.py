@@ -73,6 +73,15 @@ def test_a_lone_record_is_stamped_inside_its_own_document(
     assert kinds(conf, logged) == ("plain", "plain")
 
 
+def test_an_order_reads_no_message(
+    store: SqliteStore, signed: Sign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large its body is: what is stamped is the signature."""
+    store.append(signed())
+    monkeypatch.delattr(SqliteStore, "_records")
+    assert write_order(store.unstamped(1), store).documents
+
+
 def test_several_records_share_one_token_through_a_chain(
     store: SqliteStore, signed: Sign, authority: Authority, conf: GlobalConf
 ) -> None:

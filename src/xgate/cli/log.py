@@ -18,7 +18,7 @@ from cyclopts import App
 from xgate.cli.configuration import open_configuration, open_servers_configuration
 from xgate.cli.container import verdict_rows
 from xgate.cli.log_export import export
-from xgate.cli.log_records import Selection, WhichLog, count, select
+from xgate.cli.log_records import Selection, WhichLog, count, outlines, select
 from xgate.cli.log_shown import row_line, row_of, show, shown_rows
 from xgate.cli.log_verify import Judged, draw, judge_record, octets_of
 from xgate.cli.logstore import open_log
@@ -54,7 +54,7 @@ def search(*, which: Selection = _EMPTY, json: bool = False) -> int:
     limit = _LISTED if which.limit is None else which.limit
     with open_log(which.config, which.store) as store:
         asked = with_changes(which, limit=limit + 1 if limit > 0 else limit)
-        rows = [row_of(logged) for logged in select(store, asked)]
+        rows = [row_of(outline) for outline in outlines(store, asked)]
     more = len(rows) > limit
     rows = rows[:limit]
     if json:
@@ -79,10 +79,11 @@ def show_record(
     """
     which = which or WhichLog()
     with open_log(which.config, which.store) as store:
-        logged = next(store.find(number=number), None)
-    if logged is None:
+        outline = next(store.outlines(number=number), None)
+        logged = next(store.find(number=number), None) if message else None
+    if outline is None:
         raise Fault("not_found", f"There is no record {number} in the log")
-    shown = show(logged, message=message)
+    shown = show(outline, None if logged is None else logged.record.message)
     if json:
         print_json(shown)
         return 0

@@ -7,22 +7,24 @@ by record, with one in memory. A limit counts what has passed everything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from cyclopts import Parameter
 
 from xgate.cli.output import Unusable
 from xgate.errors import Fault
 from xgate.ids import ClientId, parse_short_client
-from xgate.messagelog.record import LoggedRecord
+from xgate.messagelog.record import LoggedRecord, Outline, outline_of
 from xgate.messagelog.store import Filters, LogStore
 
-__all__ = ["Selection", "WhichLog", "count", "select"]
+__all__ = ["Selection", "WhichLog", "count", "outlines", "select"]
 
+T = TypeVar("T")
 _REST_FAILURE = re.compile(rb"[45][0-9]{2}\r\n")
 _MOST_WAITING = 1 << 40
 
@@ -87,23 +89,24 @@ def select(store: LogStore, selection: Selection) -> Iterator[LoggedRecord]:
 
     :raises Unusable: a condition that cannot be read, at once. :raises Fault: as the store's.
     """
-    filters = _filters(selection)
-    member = None if selection.member is None else _client(selection.member, "member")
-    if member is not None and member.subsystem_code is not None:
-        raise Unusable(f"--member {selection.member} is a subsystem; say --owner or --client")
-    if selection.limit is not None and selection.limit < 1:
-        raise Unusable("--limit must be 1 at least")
-    whole = member is None and not selection.unstamped and not selection.failed
-    if whole:
-        filters["limit"] = selection.limit
-        return store.find(**filters)
-    found = _unstamped(store, filters) if selection.unstamped else store.find(**filters)
+    filters, member = _checked(selection)
+    found = _found(store, store.find, selection, filters)
     fitting = (
         logged
         for logged in found
-        if (member is None or _concerns(logged, member))
+        if (member is None or _concerns(outline_of(logged), member))
         and (not selection.failed or _has_failed(logged))
     )
+    return islice(fitting, selection.limit)
+
+
+def outlines(store: LogStore, selection: Selection) -> Iterator[Outline]:
+    """Their outlines; of no record is more read than that takes. Errors as ``select``."""
+    if selection.failed:
+        return map(outline_of, select(store, selection))
+    filters, member = _checked(selection)
+    found = _found(store, store.outlines, selection, filters)
+    fitting = (outline for outline in found if member is None or _concerns(outline, member))
     return islice(fitting, selection.limit)
 
 
@@ -112,6 +115,19 @@ def count(store: LogStore, selection: Selection) -> int:
     filters = _filters(selection)
     found = sum(store.count_by("owner", **filters).values())
     return found if selection.limit is None else min(found, selection.limit)
+
+
+def _checked(selection: Selection) -> tuple[Filters, ClientId | None]:
+    """What a store can search by, and the member that it cannot."""
+    filters = _filters(selection)
+    member = None if selection.member is None else _client(selection.member, "member")
+    if member is not None and member.subsystem_code is not None:
+        raise Unusable(f"--member {selection.member} is a subsystem; say --owner or --client")
+    if selection.limit is not None and selection.limit < 1:
+        raise Unusable("--limit must be 1 at least")
+    if member is None and not selection.unstamped and not selection.failed:
+        filters["limit"] = selection.limit
+    return filters, member
 
 
 def _filters(selection: Selection) -> Filters:
@@ -131,8 +147,16 @@ def _filters(selection: Selection) -> Filters:
     }
 
 
-def _unstamped(store: LogStore, filters: Filters) -> Iterator[LoggedRecord]:
-    """By the store's own list of them: there are few, and the log may be long."""
+def _found(
+    store: LogStore, read: Callable[..., Iterator[T]], selection: Selection, filters: Filters
+) -> Iterator[T]:
+    """What the store's own search gives.
+
+    Those without a time-stamp by its list of them: there are few, and the log may be long.
+    """
+    if not selection.unstamped:
+        yield from read(**filters)
+        return
     numbers = [number for number, _ in store.unstamped(_MOST_WAITING)]
     if filters["newest_first"]:
         numbers.reverse()
@@ -140,13 +164,12 @@ def _unstamped(store: LogStore, filters: Filters) -> Iterator[LoggedRecord]:
         if filters["number"] in (None, number):
             one = filters.copy()
             one["number"] = number
-            yield from store.find(**one)
+            yield from read(**one)
 
 
-def _concerns(logged: LoggedRecord, member: ClientId) -> bool:
-    record = logged.record
-    parties = {record.owner.member, record.client.member if record.client else None}
-    return member in parties or record.service.startswith(member.short + "/")
+def _concerns(outline: Outline, member: ClientId) -> bool:
+    parties = {outline.owner.member, outline.client.member if outline.client else None}
+    return member in parties or outline.service.startswith(member.short + "/")
 
 
 def _has_failed(logged: LoggedRecord) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 
 from xgate.cli.show import ShownCertificate, show_certificate, time_text
 from xgate.errors import Fault
-from xgate.messagelog.record import LoggedRecord
+from xgate.messagelog.record import Outline
 from xgate.trust.asic import container_name
 from xgate.trust.certificate import Certificate
 from xgate.trust.xades import read_signature
@@ -66,22 +66,20 @@ class Shown(msgspec.Struct, frozen=True):
     message: str | None = None
 
 
-def row_of(logged: LoggedRecord) -> Row:
+def row_of(outline: Outline) -> Row:
     """The record in a list."""
-    record = logged.record
-    kept = [record.message, *(octets for octets in record.attachments if octets is not None)]
     return Row(
-        number=logged.id,
-        time=record.time,
-        direction="response" if record.response else "request",
-        owner=record.owner.short,
-        client=None if record.client is None else record.client.short,
-        service=record.service,
-        id=record.query_id,
-        request_id=record.request_id,
-        octets=sum(map(len, kept)),
-        stamped=logged.stamp is not None,
-        complete=record.complete,
+        number=outline.id,
+        time=outline.time,
+        direction="response" if outline.response else "request",
+        owner=outline.owner.short,
+        client=None if outline.client is None else outline.client.short,
+        service=outline.service,
+        id=outline.query_id,
+        request_id=outline.request_id,
+        octets=outline.octets,
+        stamped=outline.stamp is not None,
+        complete=outline.complete,
     )
 
 
@@ -99,26 +97,26 @@ def row_line(row: Row) -> str:
     )
 
 
-def show(logged: LoggedRecord, *, message: bool) -> Shown:
-    """The record by itself. :param message: with its text."""
-    record, stamp = logged.record, logged.stamp
+def show(outline: Outline, message: bytes | None = None) -> Shown:
+    """The record by itself. :param message: its octets, if its text is to be shown."""
+    evidence, stamp = outline.evidence, outline.stamp
     certificate, problem = None, None
     try:
-        certificate = _signing_certificate(record.evidence.signature)
+        certificate = _signing_certificate(evidence.signature)
     except Fault as fault:
         problem = fault.text
     stamped: Stamped = "no" if stamp is None else "alone" if stamp.chain is None else "in a batch"
     return Shown(
-        record=row_of(logged),
-        attachments=tuple(None if octets is None else len(octets) for octets in record.attachments),
-        message_octets=len(record.message),
-        encrypted_with=record.key_id or None,
-        container=container_name(record.query_id, record.response, logged.id),
+        record=row_of(outline),
+        attachments=outline.attachment_octets,
+        message_octets=outline.message_octets,
+        encrypted_with=outline.key_id or None,
+        container=container_name(outline.query_id, outline.response, outline.id),
         timestamp=stamped,
-        signature="alone" if record.evidence.chain is None else "in a batch",
+        signature="alone" if evidence.chain is None else "in a batch",
         certificate=certificate,
         problem=problem,
-        message=record.message.decode("utf-8", "replace") if message else None,
+        message=None if message is None else message.decode("utf-8", "replace"),
     )
 
 

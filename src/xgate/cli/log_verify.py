@@ -79,8 +79,8 @@ def draw(
 
 
 def _by_number(store: LogStore, size: int, chance: random.Random) -> Iterator[LoggedRecord]:
-    first = next(store.find(limit=1), None)
-    last = next(store.find(limit=1, newest_first=True), None)
+    first = next(store.outlines(limit=1), None)
+    last = next(store.outlines(limit=1, newest_first=True), None)
     if first is None or last is None:
         return
     numbers = range(first.id, last.id + 1)

@@ -129,12 +129,14 @@ def audit_record(logged: LoggedRecord, trust: Trust) -> Finding:
 
 
 def _end(store: LogStore, *, newest: bool) -> int | None:
-    return next((one.id for one in store.find(limit=1, newest_first=newest)), None)
+    return next((one.id for one in store.outlines(limit=1, newest_first=newest)), None)
 
 
 def _provable(store: LogStore, number: int) -> list[LoggedRecord]:
-    found = store.find(number=number)
-    return [one for one in found if one.stamp is not None and one.record.complete]
+    outlines = store.outlines(number=number)
+    if not any(one.stamp is not None and one.complete for one in outlines):
+        return []
+    return list(store.find(number=number))
 
 
 def _note(findings: Sequence[Finding], audit: Audit, report: Report) -> None:

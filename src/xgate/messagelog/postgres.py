@@ -8,8 +8,8 @@ tries anew. Numbers come from one sequence for all servers. Needs the extra ``xg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from xgate.messagelog import postgres_work as work
 from xgate.messagelog import rows
 from xgate.messagelog.postgres_pool import Connection, Pool
 from xgate.messagelog.postgres_tables import MIGRATION_LOCK, SCHEMA, STEPS, TASK_LOCKS
-from xgate.messagelog.record import LoggedRecord, Record, Stamp
+from xgate.messagelog.record import LoggedRecord, Outline, Record, Stamp
 from xgate.messagelog.relational import RelationalReader
 from xgate.messagelog.store import Task
 from xgate.serverconf.conninfo import check_conninfo
@@ -164,13 +164,26 @@ class PostgresStore(RelationalReader):
         return self._run(lambda db: db.execute(work.marked(text), values, binary=True).fetchall())
 
     def _records(self, text: str, values: Sequence[object]) -> Iterator[LoggedRecord]:
+        with closing(self._found(text, values, rows.PARTS)) as found:
+            for row, parts in found:
+                yield rows.read_record(row, parts)
+
+    def _outlines(self, text: str, values: Sequence[object]) -> Iterator[Outline]:
+        with closing(self._found(text, values, rows.SIZES)) as found:
+            for row, sizes in found:
+                yield rows.read_outline(row, sizes)
+
+    def _found(
+        self, text: str, values: Sequence[object], of_parts: str
+    ) -> Generator[tuple[Any, dict[int, Any]], None, None]:
+        """Each row of the answer, and what is asked of the parts of its record."""
         with _log_faults(), self._pool.borrow() as db, db.transaction():
             db.execute(_READING_TIME)
             db.execute(b"DECLARE found NO SCROLL CURSOR FOR " + work.marked(text), values)
             while page := db.execute(_NEXT_ROWS, binary=True).fetchall():
                 for row in page:
-                    parts = db.execute(work.marked(rows.PARTS), row[:1], binary=True).fetchall()
-                    yield rows.read_record(row, dict(parts))
+                    parts = db.execute(work.marked(of_parts), row[:1], binary=True).fetchall()
+                    yield row, dict(parts)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import msgspec
 from xgate.ids import ClientId
 from xgate.trust.verify import Evidence
 
-__all__ = ["LoggedRecord", "Record", "Stamp", "new_key"]
+__all__ = ["LoggedRecord", "Outline", "Record", "Stamp", "new_key", "outline_of"]
 
 _RANDOM_OCTETS = 10
 
@@ -69,6 +69,57 @@ class LoggedRecord(msgspec.Struct, frozen=True):
     id: int
     record: Record
     stamp: Stamp | None
+
+
+class Outline(msgspec.Struct, frozen=True):
+    """A logged record without its octets: all that a log knows of it in little memory.
+
+    :param message_octets: how many the message has.
+    :param attachment_octets: how many each attachment has; None where only a digest is kept.
+
+    The rest is as in ``Record`` and ``LoggedRecord``.
+    """
+
+    id: int
+    time: datetime
+    owner: ClientId
+    query_id: str
+    request_id: str
+    response: bool
+    message_octets: int
+    attachment_octets: tuple[int | None, ...]
+    evidence: Evidence
+    client: ClientId | None
+    service: str
+    complete: bool
+    key_id: str
+    stamp: Stamp | None
+
+    @property
+    def octets(self) -> int:
+        """Of the message and of the attachments that were kept."""
+        return self.message_octets + sum(count or 0 for count in self.attachment_octets)
+
+
+def outline_of(logged: LoggedRecord) -> Outline:
+    """The outline of a record that is at hand."""
+    record = logged.record
+    return Outline(
+        id=logged.id,
+        time=record.time,
+        owner=record.owner,
+        query_id=record.query_id,
+        request_id=record.request_id,
+        response=record.response,
+        message_octets=len(record.message),
+        attachment_octets=tuple(None if one is None else len(one) for one in record.attachments),
+        evidence=record.evidence,
+        client=record.client,
+        service=record.service,
+        complete=record.complete,
+        key_id=record.key_id,
+        stamp=logged.stamp,
+    )
 
 
 def new_key() -> bytes:

@@ -23,14 +23,15 @@ from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from xgate.errors import Fault
-from xgate.messagelog.record import LoggedRecord, Record, new_key
+from xgate.messagelog.record import LoggedRecord, Outline, Record, new_key
 
-__all__ = ["RecordKeys", "read_keys"]
+__all__ = ["RecordKeys", "opened_outline", "read_keys"]
 
 _LEAST_OCTETS = 32
 _MOST_OCTETS = 4096
 _FORM = b"\x01"
 _NONCE_OCTETS = 12
+_ADDED = len(_FORM) + _NONCE_OCTETS + 16  # octets that encryption adds to a part, with its tag
 _INFO = b"xgate messagelog record 1"
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -121,6 +122,19 @@ def read_keys(files: Mapping[str, Path], current: str = "") -> RecordKeys:
         others than its owner, or is too short or too long; or when ``current`` is none of them.
     """
     return RecordKeys({key_id: _read_key(key_id, path) for key_id, path in files.items()}, current)
+
+
+def opened_outline(outline: Outline) -> Outline:
+    """The outline as ``open`` would find it; that takes no key, and proves nothing."""
+    if not outline.key_id:
+        return outline
+    return msgspec.structs.replace(
+        outline,
+        message_octets=outline.message_octets - _ADDED,
+        attachment_octets=tuple(
+            None if count is None else count - _ADDED for count in outline.attachment_octets
+        ),
+    )
 
 
 def _read_key(key_id: str, path: Path) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Unpack
 
 from xgate.messagelog import rows
-from xgate.messagelog.record import LoggedRecord
+from xgate.messagelog.record import LoggedRecord, Outline
 from xgate.messagelog.store import Filters, Grouping, Statistics, Waiting
 
 __all__ = ["RelationalReader"]
@@ -27,6 +27,10 @@ class RelationalReader(ABC):
     def find(self, **filters: Unpack[Filters]) -> Iterator[LoggedRecord]:
         """Records that match (``LogStore.find``)."""
         return self._records(*rows.select(filters))
+
+    def outlines(self, **filters: Unpack[Filters]) -> Iterator[Outline]:
+        """The same without their octets (``LogStore.outlines``)."""
+        return self._outlines(*rows.select(filters))
 
     def count_by(self, grouping: Grouping, **filters: Unpack[Filters]) -> Mapping[str, int]:
         """How many match, by group (``LogStore.count_by``)."""
@@ -52,3 +56,7 @@ class RelationalReader(ABC):
     @abstractmethod
     def _records(self, text: str, values: Sequence[object]) -> Iterator[LoggedRecord]:
         """The answer's records, few in memory at a time. :raises Fault: as ``_ask``."""
+
+    @abstractmethod
+    def _outlines(self, text: str, values: Sequence[object]) -> Iterator[Outline]:
+        """The same without their octets. :raises Fault: as ``_ask``."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from xgate.ids import ClientId, parse_client
-from xgate.messagelog.record import LoggedRecord, Record, Stamp
+from xgate.messagelog.record import LoggedRecord, Outline, Record, Stamp
 from xgate.messagelog.store import Filters, Grouping, Statistics
 from xgate.trust.verify import Evidence
 
@@ -22,6 +22,7 @@ __all__ = [
     "NEWEST_STAMPED",
     "OWN_COLUMNS",
     "PARTS",
+    "SIZES",
     "STATISTICS",
     "UNSTAMPED",
     "Question",
@@ -30,6 +31,7 @@ __all__ = [
     "microseconds",
     "own_values",
     "parts_of",
+    "read_outline",
     "read_record",
     "read_statistics",
     "select",
@@ -50,8 +52,11 @@ _RECORD = (
     "s.chain_result, r.stamp_chain FROM record r JOIN evidence e ON e.id = r.evidence_id "
     "LEFT JOIN stamp s ON s.id = r.stamp_id"
 )
+_ATTACHMENTS, _KEY, _STAMP = 8, 11, 15  # places in such a row
 PARTS = "SELECT number, octets FROM part WHERE record_id = ?"
 """The octets of one record."""
+SIZES = "SELECT number, length(octets) FROM part WHERE record_id = ?"
+"""How many they are; the databases know that without reading them."""
 UNSTAMPED = (
     "SELECT r.id, e.sha512 FROM record r JOIN evidence e ON e.id = r.evidence_id "
     "WHERE r.stamp_id IS NULL ORDER BY r.id LIMIT ?"
@@ -148,26 +153,24 @@ def parts_of(record: Record) -> Iterator[tuple[int, bytes]]:
 
 def read_record(row: Sequence[Any], parts: Mapping[int, bytes]) -> LoggedRecord:
     """One row of ``select`` or ``ARCHIVABLE``, with the record's ``PARTS``."""
-    number, time_us, owner, client, service, query_id, request_id, response = row[:8]
-    count, complete, key_id, key, chain, signature, chain_result = row[8:15]
-    token, stamp_result, stamp_chain = row[15:]
     record = Record(
-        time=_time(time_us),
-        owner=parse_client(owner),
-        query_id=query_id,
-        request_id=request_id,
-        response=bool(response),
         message=parts[0],
-        attachments=tuple(parts.get(index) for index in range(1, count + 1)),
-        evidence=Evidence(signature, chain_result, chain),
-        client=None if client is None else parse_client(client),
-        service=service,
-        complete=bool(complete),
-        key_id=key_id,
-        key=key or b"",
+        attachments=tuple(parts.get(index) for index in range(1, row[_ATTACHMENTS] + 1)),
+        key=row[_KEY] or b"",
+        **_facts(row),
     )
-    stamp = None if token is None else Stamp(token, stamp_result, stamp_chain)
-    return LoggedRecord(number, record, stamp)
+    return LoggedRecord(row[0], record, _stamp(row))
+
+
+def read_outline(row: Sequence[Any], sizes: Mapping[int, int]) -> Outline:
+    """One row of ``select``, with the record's ``SIZES``."""
+    return Outline(
+        id=row[0],
+        message_octets=sizes[0],
+        attachment_octets=tuple(sizes.get(index) for index in range(1, row[_ATTACHMENTS] + 1)),
+        stamp=_stamp(row),
+        **_facts(row),
+    )
 
 
 def read_statistics(row: Sequence[Any]) -> Statistics:
@@ -180,6 +183,29 @@ def read_statistics(row: Sequence[Any]) -> Statistics:
 def microseconds(time: datetime) -> int:
     """A time as it is stored."""
     return (time - _EPOCH) // _MICROSECOND
+
+
+def _facts(row: Sequence[Any]) -> dict[str, Any]:
+    """What a row knows of a record but its number, its octets and its stamp."""
+    time_us, owner, client, service, query_id, request_id, response = row[1:_ATTACHMENTS]
+    complete, key_id, _, chain, signature, chain_result = row[_ATTACHMENTS + 1 : _STAMP]
+    return {
+        "time": _time(time_us),
+        "owner": parse_client(owner),
+        "query_id": query_id,
+        "request_id": request_id,
+        "response": bool(response),
+        "evidence": Evidence(signature, chain_result, chain),
+        "client": None if client is None else parse_client(client),
+        "service": service,
+        "complete": bool(complete),
+        "key_id": key_id,
+    }
+
+
+def _stamp(row: Sequence[Any]) -> Stamp | None:
+    token, chain_result, chain = row[_STAMP:]
+    return None if token is None else Stamp(token, chain_result, chain)
 
 
 def _time(time_us: int) -> datetime:

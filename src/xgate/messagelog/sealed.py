@@ -7,17 +7,19 @@ record that is encrypted never passes for what was signed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Unpack
+from typing import TypeVar, Unpack
 
-from xgate.messagelog.record import LoggedRecord, Record, Stamp
-from xgate.messagelog.record_keys import RecordKeys
+from xgate.messagelog.record import LoggedRecord, Outline, Record, Stamp
+from xgate.messagelog.record_keys import RecordKeys, opened_outline
 from xgate.messagelog.store import Filters, Grouping, LogStore, Statistics, Task, Waiting
 from xgate.trust.linking import Link
 
 __all__ = ["SealedStore"]
+
+T = TypeVar("T")
 
 
 class SealedStore:
@@ -48,7 +50,11 @@ class SealedStore:
 
         :raises Fault: as ``RecordKeys.open``.
         """
-        return self._opened(self._store.find(**filters))
+        return _passed_on(self._store.find(**filters), self._keys.open)
+
+    def outlines(self, **filters: Unpack[Filters]) -> Iterator[Outline]:
+        """Find, and count the octets of what was given (``LogStore.outlines``)."""
+        return _passed_on(self._store.outlines(**filters), opened_outline)
 
     def count_by(self, grouping: Grouping, **filters: Unpack[Filters]) -> Mapping[str, int]:
         """See ``LogStore.count_by``."""
@@ -67,7 +73,7 @@ class SealedStore:
 
         :raises Fault: as ``RecordKeys.open``.
         """
-        return self._opened(self._store.archivable(upto, limit))
+        return _passed_on(self._store.archivable(upto, limit), self._keys.open)
 
     def links(self) -> Mapping[str | None, Link]:
         """See ``LogStore.links``."""
@@ -89,9 +95,10 @@ class SealedStore:
         """See ``LogStore.close``."""
         self._store.close()
 
-    def _opened(self, found: Iterator[LoggedRecord]) -> Iterator[LoggedRecord]:
-        try:
-            yield from map(self._keys.open, found)
-        finally:
-            if hasattr(found, "close"):  # a search that is given up ends in the store too
-                found.close()
+
+def _passed_on(found: Iterator[T], opened: Callable[[T], T]) -> Iterator[T]:
+    try:
+        yield from map(opened, found)
+    finally:
+        if hasattr(found, "close"):  # a search that is given up ends in the store too
+            found.close()

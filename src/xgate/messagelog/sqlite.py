@@ -20,7 +20,7 @@ from typing import Any
 from xgate.algorithms import SHA512
 from xgate.errors import Fault
 from xgate.messagelog import rows
-from xgate.messagelog.record import LoggedRecord, Record, Stamp
+from xgate.messagelog.record import LoggedRecord, Outline, Record, Stamp
 from xgate.messagelog.relational import RelationalReader
 from xgate.messagelog.sqlite_file import STEPS, connect, make_file, prepare, version_of
 from xgate.messagelog.store import Task
@@ -151,6 +151,11 @@ class SqliteStore(RelationalReader):
         with _log_faults(), closing(connect(self._path, write=False)) as db:
             for row in db.execute(text, values):
                 yield rows.read_record(row, _read_parts(db, row[0]))
+
+    def _outlines(self, text: str, values: Sequence[object]) -> Iterator[Outline]:
+        with _log_faults(), closing(connect(self._path, write=False)) as db:
+            for row in db.execute(text, values):
+                yield rows.read_outline(row, dict(db.execute(rows.SIZES, row[:1])))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

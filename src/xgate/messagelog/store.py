@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypedDict, Unpack
 import msgspec
 
 from xgate.ids import ClientId
-from xgate.messagelog.record import LoggedRecord, Record, Stamp
+from xgate.messagelog.record import LoggedRecord, Outline, Record, Stamp
 from xgate.trust.linking import Link
 
 __all__ = ["Filters", "Grouping", "LogStore", "Statistics", "Task", "Waiting"]
@@ -110,6 +110,13 @@ class LogStore(Protocol):
 
     def find(self, **filters: Unpack[Filters]) -> Iterator[LoggedRecord]:
         """Records that match all that is given, oldest first; a message at a time in memory."""
+
+    def outlines(self, **filters: Unpack[Filters]) -> Iterator[Outline]:
+        """The same records without their messages and attachments, which are not even read.
+
+        For whoever wants to know what there is, or its evidence: however large bodies are, this
+        takes little memory, and needs no key to them.
+        """
 
     def count_by(self, grouping: Grouping, **filters: Unpack[Filters]) -> Mapping[str, int]:
         """How many records match, by owner or client (short form, "" for none), service or day.

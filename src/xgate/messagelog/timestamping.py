@@ -59,13 +59,13 @@ def write_order(waiting: Sequence[Waiting], store: LogStore) -> Order:
     """The request that covers these records, at least one.
 
     :param store: knows the signature document of a lone record.
-    :raises Fault: as ``LogStore.find``.
+    :raises Fault: as ``LogStore.outlines``.
     """
     if len(waiting) > 1:
         return _chained(waiting)
     ((number, digest),) = waiting
-    for logged in store.find(number=number):
-        document = logged.record.evidence.signature
+    for outline in store.outlines(number=number):
+        document = outline.evidence.signature
         if SHA512.of(document) == digest and _has_place(document):
             value = read_signature(document).value
             return _order(value, {number: Stamp(b"")}, {number: document})

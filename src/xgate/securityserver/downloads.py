@@ -108,12 +108,11 @@ def _check_asker(owner: ClientId, exchange: Exchange, server: SecurityServer) ->
 
 def _find(store: LogStore, owner: ClientId, wanted: Wanted) -> _Found:
     found = _Found([], [])
-    records = store.find(query_id=wanted.query_id, owner=owner, response=wanted.response)
-    for logged in records:
-        found.numbers.append(logged.id)
-        if logged.stamp is None:
-            digest = SHA512.of(logged.record.evidence.signature)
-            found.waiting.append((logged.id, digest))
+    outlines = store.outlines(query_id=wanted.query_id, owner=owner, response=wanted.response)
+    for outline in outlines:
+        found.numbers.append(outline.id)
+        if outline.stamp is None:
+            found.waiting.append((outline.id, SHA512.of(outline.evidence.signature)))
     return found
 
 

@@ -107,10 +107,10 @@ def _waiting(case: Case, store: LogStore, oldest: int | None) -> Iterable[Findin
     """Whether the oldest record without a timestamp waits for longer than it should."""
     if oldest is None:
         return
-    logged = next(iter(store.find(number=oldest)), None)
-    if logged is None:
+    outline = next(store.outlines(number=oldest), None)
+    if outline is None:
         return
-    waited = case.clock.now() - logged.record.time
+    waited = case.clock.now() - outline.time
     interval = case.settings.messagelog.timestamping.interval_seconds
     usual = max(_LEAST_PATIENCE, timedelta(seconds=_PATIENCE * interval))
     if waited > usual:
