@@ -26,7 +26,7 @@ from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.disk import read_disk
 from xgate.ids import ClientId
 from xgate.messagelog.evidence import write_evidence
-from xgate.messagelog.record import LoggedRecord
+from xgate.messagelog.record import LoggedRecord, whole
 from xgate.messagelog.store import LogStore
 from xgate.sandbox.country import Country, Place
 from xgate.securityserver.log_store import open_log
@@ -199,7 +199,7 @@ class _Log:
         rest = entry.protocol == "REST"
         told = entry.answer if record.response else entry.request
         kept = (record.attachments or (b"",))[0] if rest else record.message
-        if kept is None or digest(kept) != told:
+        if kept is None or digest(whole(kept)) != told:
             yield "not the octets that went over the wire"
         known = self._octets.setdefault((entry.id, record.response), digest(record.message))
         if known != digest(record.message):
@@ -215,7 +215,7 @@ def _request_hash(logged: LoggedRecord, *, rest: bool) -> str:
     if not rest:
         return base64.b64encode(head).decode()
     bodies = logged.record.attachments
-    body = hashlib.sha512(bodies[0] or b"").digest() if bodies else None
+    body = hashlib.sha512(whole(bodies[0] or b"")).digest() if bodies else None
     return request_hash(head, body)
 
 

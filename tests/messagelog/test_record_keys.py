@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.ids import ClientId
-from xgate.messagelog.record import LoggedRecord, Record
+from xgate.messagelog.record import LoggedRecord, Record, whole
 from xgate.messagelog.record_keys import RecordKeys, read_keys
-from xgate.testing.logstore_records import a_record
+from xgate.testing.logstore_records import Made, a_record
 
 KEYS = RecordKeys({"old": b"o" * 32, "new": b"n" * 32}, "new")
 
@@ -46,7 +46,28 @@ def test_nothing_of_the_message_shows_and_nothing_repeats() -> None:
     one, other = KEYS.seal(record), KEYS.seal(record)
     parts = [one.message, *one.attachments, other.message, *other.attachments]
     assert len(set(parts)) == 6
-    assert not any(part is None or b"secret" in part for part in parts)
+    assert not any(part is None or b"secret" in whole(part) for part in parts)
+
+
+@pytest.mark.parametrize("size", [1, 100, 300_000])
+def test_a_body_is_encrypted_while_it_is_read_and_each_time_otherwise(size: int) -> None:
+    record = a_record(1, attachments=(Made(size), None, b"octets"))
+    sealed = KEYS.seal(record)
+    first, missing, _ = sealed.attachments
+    assert first is not None
+    assert missing is None
+    assert len(first) == size + 29
+    once, again = whole(first), b"".join(first.pieces(1000))  # type: ignore[union-attr]  # a body
+    assert once != again
+    for read in (first, once, again):
+        changed = msgspec.structs.replace(sealed, attachments=(read, None, sealed.attachments[2]))
+        assert opened(changed).attachments == (Made.octets(size), None, b"octets")
+
+
+def test_a_body_that_cannot_be_read_is_not_sealed() -> None:
+    sealed = KEYS.seal(a_record(1, attachments=(Made(300_000, breaks=True),)))
+    with pytest.raises(OSError, match="broke off"):
+        whole(sealed.attachments[0] or b"")
 
 
 def test_what_is_changed_or_moved_does_not_open() -> None:

@@ -22,12 +22,13 @@ def test_a_record_goes_into_a_row_and_comes_back(unsigned: Make) -> None:
     values = rows.own_values(record)
     assert len(values) == len(rows.OWN_COLUMNS.split(","))
     row = (7, *values, record.evidence.signature, None, b"token", b"result", b"chain")
-    logged = rows.read_record(row, dict(rows.parts_of(record)))
+    logged = rows.read_record(row, {0: record.message, 2: b"two"})
     assert (logged.id, logged.record, logged.stamp) == (
         7,
         record,
         Stamp(b"token", b"result", b"chain"),
     )
+    assert dict(rows.parts_of(record)) == {0: record.message, 2: b"two"}
     sizes = {number: len(octets) for number, octets in rows.parts_of(record)}
     assert rows.read_outline(row, sizes) == outline_of(logged)
 

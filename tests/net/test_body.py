@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xgate.net.body import Spool
+from xgate.net.body import Lent, Spool
 from xgate.net.errors import TooBigError
 from xgate.net.room import NoRoomError, Room
 
@@ -31,6 +31,11 @@ def test_what_was_written_is_read_however_often(
         assert spool.size == sum(map(len, pieces))
         assert spool.read() == b"".join(pieces)
         assert all(0 < len(chunk) <= size for chunk in spool.chunks(size))
+        lent = spool.lend()
+    assert len(lent) == sum(map(len, pieces))
+    got = [lent] if isinstance(lent, bytes) else list(lent.pieces(size))
+    assert b"".join(got) == b"".join(pieces)
+    assert isinstance(lent, bytes) or all(0 < len(piece) <= size for piece in got)
 
 
 def test_more_than_the_limit_is_refused_and_nothing_of_it_kept() -> None:
@@ -127,6 +132,34 @@ def test_a_closed_spool_keeps_nothing() -> None:
         spool.write(b"more")
     with pytest.raises(ValueError, match="closed"):
         spool.read()
+
+
+def test_what_is_lent_outlives_the_spool_and_no_more(tmp_path: Path) -> None:
+    """Whoever reads it may do so after the message has been given up; then the file goes."""
+    with Spool(threshold=4, share=Room(directory=tmp_path).share()) as spool:
+        spool.write(b"0123456789")
+        assert spool.lend(4) == b"0123"
+        lent = spool.lend(7)
+        spool.write(b"more")
+        assert spool.read() == b"0123456789more"  # each reads at a place of its own
+    assert isinstance(lent, Lent)
+    assert len(lent) == 7
+    assert [list(lent.pieces(3)) for _ in range(2)] == [[b"012", b"345", b"6"]] * 2
+    handle = lent._descriptor
+    del lent
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(handle)
+
+
+def test_what_is_lent_and_has_become_shorter_is_told() -> None:
+    with Spool(threshold=0) as spool:
+        spool.write(b"0123456789")
+        lent = spool.lend()
+        assert isinstance(lent, Lent)
+        assert spool._file is not None
+        spool._file.truncate(5)
+        with pytest.raises(OSError, match="lost its octets"):
+            list(lent.pieces(3))
 
 
 def test_a_forgotten_spool_closes_its_file() -> None:

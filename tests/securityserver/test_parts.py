@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xgate.errors import Fault
+from xgate.messagelog.record import whole
 from xgate.net.body import Spool
 from xgate.securityserver.parts import KeptPart, octets_for_log
 from xgate.wire.parts import PartBegin
@@ -18,7 +19,15 @@ def kept(octets: bytes) -> KeptPart:
 
 @pytest.mark.parametrize("octets", [b"", b"short", b"longer than the threshold"])
 def test_the_octets_are_those_that_came(octets: bytes) -> None:
-    assert octets_for_log(kept(octets), 100) == octets
+    assert whole(octets_for_log(kept(octets), 100)) == octets
+
+
+def test_a_large_one_is_not_read_before_the_log_reads_it() -> None:
+    part = kept(b"longer than the threshold")
+    lent = octets_for_log(part, 100)
+    part.spool.close()
+    assert not isinstance(lent, bytes)
+    assert whole(lent) == b"longer than the threshold"
 
 
 def test_what_is_too_large_refuses_the_message() -> None:
@@ -32,5 +41,5 @@ def test_what_is_too_large_refuses_the_message() -> None:
 @pytest.mark.parametrize("most", [0, 1, 12, 65_537])
 def test_what_is_too_large_may_be_cut(most: int) -> None:
     octets = bytes(range(256)) * 1000
-    assert octets_for_log(kept(octets), most, truncate=True) == octets[:most]
+    assert whole(octets_for_log(kept(octets), most, truncate=True)) == octets[:most]
     assert octets_for_log(kept(b"short"), 5, truncate=True) == b"short"

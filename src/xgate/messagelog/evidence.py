@@ -6,7 +6,7 @@ The rule: octets go in as they were logged; a record without a timestamp has no 
 
 from __future__ import annotations
 
-from xgate.messagelog.record import LoggedRecord
+from xgate.messagelog.record import LoggedRecord, whole
 from xgate.trust.asic import Container, container_name, write_container
 
 __all__ = ["write_evidence"]
@@ -31,9 +31,9 @@ def write_evidence(logged: LoggedRecord) -> tuple[str, bytes]:
         timestamp_chain=None if batch is None else batch.chain,
         timestamp=None if batch is None else batch.token,
         attachments=tuple(
-            (f"attachment{number}", octets)
-            for number, octets in enumerate(record.attachments, start=1)
-            if octets is not None
+            (f"attachment{number}", whole(part))
+            for number, part in enumerate(record.attachments, start=1)
+            if part is not None
         ),
     )
     name = container_name(record.query_id, record.response, logged.id)

@@ -188,10 +188,10 @@ class PostgresStore(RelationalReader):
 
 @contextmanager
 def _log_faults() -> Iterator[None]:
-    """PostgreSQL's errors, and text it cannot hold, as the log's refusal."""
+    """PostgreSQL's errors, and what it cannot hold or we not read, as the log's refusal."""
     try:
         yield
-    except (psycopg.Error, UnicodeError, OverflowError) as error:
+    except (psycopg.Error, UnicodeError, OverflowError, OSError) as error:
         said = " ".join(str(error).split())
         raise Fault("logging_failed.database_error", f"The message log: {said}") from error
 

@@ -7,7 +7,8 @@ and changes what is not so yet. Who crosses another server's work gets an error 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from xgate.algorithms import SHA512
 from xgate.errors import Fault
 from xgate.messagelog import rows
 from xgate.messagelog.postgres_pool import Connection
-from xgate.messagelog.record import Record, Stamp
+from xgate.messagelog.record import Record, Stamp, pieces_of
 from xgate.trust.linking import Link
 
 __all__ = ["append", "archive", "clean", "marked", "read_links", "stamp"]
@@ -26,7 +27,11 @@ _RECORD_TYPES = (
     *("bytea", "bytea", "int8"),
 )
 _COPY_PART = "COPY part(record_id, number, octets) FROM STDIN (FORMAT BINARY)"
-_PART_TYPES = ("int8", "int4", "bytea")
+# A row as it is sent: how many fields, and each with its length. It is made here so that the octets
+# need not be in memory at once.
+_PART_HEAD = struct.Struct(">hiqiii")
+_COPY_BEGIN, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+_PIECE = 1 << 16
 _NAME_OCTETS = 32
 
 
@@ -65,10 +70,29 @@ def _copy(db: Connection, new: Sequence[tuple[int, Record]]) -> None:
                 name = _name(evidence.signature, evidence.chain_result)
                 copy.write_row((*rows.own_values(record), name, number))
         with cursor.copy(_COPY_PART) as copy:
-            copy.set_types(_PART_TYPES)
-            for number, record in new:
-                for index, octets in rows.parts_of(record):
-                    copy.write_row((number, index, octets))
+            for octets in _gathered(_part_rows(new)):
+                copy.write(octets)
+
+
+def _part_rows(new: Sequence[tuple[int, Record]]) -> Iterator[bytes]:
+    """All parts in the form of a binary COPY."""
+    yield _COPY_BEGIN
+    for number, record in new:
+        for index, part in rows.parts_of(record):
+            yield _PART_HEAD.pack(3, 8, number, 4, index, len(part))
+            yield from pieces_of(part, _PIECE)
+    yield _COPY_END
+
+
+def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same octets in fewer pieces, none of them much larger than the largest."""
+    gathered = bytearray()
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) >= _PIECE:
+            yield bytes(gathered)
+            gathered.clear()
+    yield bytes(gathered)
 
 
 def _name(signature: bytes, chain_result: bytes | None) -> bytes:

@@ -8,16 +8,39 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
 from xgate.ids import ClientId
 from xgate.trust.verify import Evidence
 
-__all__ = ["LoggedRecord", "Outline", "Record", "Stamp", "new_key", "outline_of"]
+__all__ = [
+    "Body",
+    "LoggedRecord",
+    "Outline",
+    "Record",
+    "Stamp",
+    "new_key",
+    "outline_of",
+    "pieces_of",
+    "whole",
+]
 
 _RANDOM_OCTETS = 10
+_PIECE = 1 << 16
+
+
+class Body(Protocol):
+    """A body too large to be held: read in pieces, from any thread, as often as wanted."""
+
+    def __len__(self) -> int:
+        """How many octets it has."""
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """All of them, from the first, in pieces of at most ``size``. :raises OSError: no more."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -28,6 +51,7 @@ class Record(msgspec.Struct, frozen=True):
     :param request_id: ``x-road-request-id`` of the exchange.
     :param message: the octets signed as ``/message.xml``.
     :param attachments: the octets signed as ``/attachment1``...; None where only a digest is kept.
+        What comes out of a store is octets; what goes in may be a ``Body``.
     :param client: who called; None in a log that did not ask yet.
     :param service: what was called, ``ServiceId.short``.
     :param complete: False: by the settings, less is kept than was signed (no body, or a cut one),
@@ -43,7 +67,7 @@ class Record(msgspec.Struct, frozen=True):
     request_id: str
     response: bool
     message: bytes
-    attachments: tuple[bytes | None, ...]
+    attachments: tuple[bytes | Body | None, ...]
     evidence: Evidence
     client: ClientId | None = None
     service: str = ""
@@ -120,6 +144,29 @@ def outline_of(logged: LoggedRecord) -> Outline:
         key_id=record.key_id,
         stamp=logged.stamp,
     )
+
+
+def whole(part: bytes | Body) -> bytes:
+    """A part in memory. :raises OSError: it cannot be read."""
+    return part if isinstance(part, bytes) else b"".join(pieces_of(part, _PIECE))
+
+
+def pieces_of(part: bytes | Body, size: int) -> Iterator[bytes]:
+    """A part in pieces of at most ``size`` octets.
+
+    :raises OSError: it cannot be read, or has not as many octets as it says.
+    """
+    if isinstance(part, bytes):
+        yield from (part[place : place + size] for place in range(0, len(part), size))
+        return
+    left = len(part)
+    for piece in part.pieces(size):
+        left -= len(piece)
+        if left < 0:
+            break
+        yield piece
+    if left:
+        raise OSError(f"a body has not the {len(part)} octets that it should have")
 
 
 def new_key() -> bytes:

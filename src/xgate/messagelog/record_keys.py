@@ -13,17 +13,20 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import GCM
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from xgate.errors import Fault
-from xgate.messagelog.record import LoggedRecord, Outline, Record, new_key
+from xgate.messagelog.record import Body, LoggedRecord, Outline, Record, new_key, pieces_of, whole
 
 __all__ = ["RecordKeys", "opened_outline", "read_keys"]
 
@@ -31,9 +34,32 @@ _LEAST_OCTETS = 32
 _MOST_OCTETS = 4096
 _FORM = b"\x01"
 _NONCE_OCTETS = 12
-_ADDED = len(_FORM) + _NONCE_OCTETS + 16  # octets that encryption adds to a part, with its tag
+_BEFORE = len(_FORM) + _NONCE_OCTETS
+_ADDED = _BEFORE + 16  # octets that encryption adds to a part, with the tag at its end
 _INFO = b"xgate messagelog record 1"
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class _SealedBody:
+    """A part that is encrypted while it is read, under a new nonce each time."""
+
+    def __init__(self, key: bytes, bound: bytes, part: bytes | Body) -> None:
+        self._key = key
+        self._bound = bound
+        self._part = part
+
+    def __len__(self) -> int:
+        return len(self._part) + _ADDED
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """See ``Body.pieces``."""
+        nonce = secrets.token_bytes(_NONCE_OCTETS)
+        encryptor = Cipher(AES256(self._key), GCM(nonce)).encryptor()
+        encryptor.authenticate_additional_data(self._bound)
+        yield _FORM + nonce
+        for piece in pieces_of(self._part, size):
+            yield encryptor.update(piece)
+        yield encryptor.finalize() + encryptor.tag
 
 
 class RecordKeys:
@@ -53,18 +79,13 @@ class RecordKeys:
         if not self._current:
             return record
         record = msgspec.structs.replace(record, key_id=self._current, key=record.key or new_key())
-        cipher = self._cipher(record)
-
-        def sealed(place: int, octets: bytes) -> bytes:
-            nonce = secrets.token_bytes(_NONCE_OCTETS)
-            return _FORM + nonce + cipher.encrypt(nonce, octets, _bound(record, place))
-
+        key = self._key(record)
         return msgspec.structs.replace(
             record,
-            message=sealed(0, record.message),
+            message=whole(_SealedBody(key, _bound(record, 0), record.message)),
             attachments=tuple(
-                None if octets is None else sealed(place, octets)
-                for place, octets in enumerate(record.attachments, start=1)
+                None if part is None else _sealed(key, _bound(record, place), part)
+                for place, part in enumerate(record.attachments, start=1)
             ),
         )
 
@@ -76,12 +97,13 @@ class RecordKeys:
         record = logged.record
         if not record.key_id:
             return logged
-        cipher = self._cipher(record)
+        cipher = AESGCM(self._key(record))
 
-        def opened(place: int, octets: bytes) -> bytes:
-            nonce, text = octets[1 : _NONCE_OCTETS + 1], octets[_NONCE_OCTETS + 1 :]
+        def opened(place: int, part: bytes | Body) -> bytes:
+            octets = memoryview(whole(part))
+            form, nonce, text = octets[:1], octets[1:_BEFORE], octets[_BEFORE:]
             try:
-                if octets[:1] != _FORM:
+                if form != _FORM:
                     raise InvalidTag
                 return cipher.decrypt(nonce, text, _bound(record, place))
             except (InvalidTag, ValueError):
@@ -95,16 +117,16 @@ class RecordKeys:
             record,
             message=opened(0, record.message),
             attachments=tuple(
-                None if octets is None else opened(place, octets)
-                for place, octets in enumerate(record.attachments, start=1)
+                None if part is None else opened(place, part)
+                for place, part in enumerate(record.attachments, start=1)
             ),
         )
         return LoggedRecord(logged.id, clear, logged.stamp)
 
-    def _cipher(self, record: Record) -> AESGCM:
+    def _key(self, record: Record) -> bytes:
         secret = self._secret(record.key_id)
         hkdf = HKDF(algorithm=SHA512(), length=32, salt=record.key, info=_INFO)
-        return AESGCM(hkdf.derive(secret))
+        return hkdf.derive(secret)
 
     def _secret(self, key_id: str) -> bytes:
         try:
@@ -122,6 +144,12 @@ def read_keys(files: Mapping[str, Path], current: str = "") -> RecordKeys:
         others than its owner, or is too short or too long; or when ``current`` is none of them.
     """
     return RecordKeys({key_id: _read_key(key_id, path) for key_id, path in files.items()}, current)
+
+
+def _sealed(key: bytes, bound: bytes, part: bytes | Body) -> bytes | Body:
+    """What fits into memory is encrypted at once; the rest when it is read."""
+    sealed = _SealedBody(key, bound, part)
+    return whole(sealed) if isinstance(part, bytes) else sealed
 
 
 def opened_outline(outline: Outline) -> Outline:

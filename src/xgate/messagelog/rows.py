@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from xgate.ids import ClientId, parse_client
-from xgate.messagelog.record import LoggedRecord, Outline, Record, Stamp
+from xgate.messagelog.record import Body, LoggedRecord, Outline, Record, Stamp
 from xgate.messagelog.store import Filters, Grouping, Statistics
 from xgate.trust.verify import Evidence
 
@@ -144,7 +144,7 @@ def own_values(record: Record) -> tuple[Any, ...]:
     )
 
 
-def parts_of(record: Record) -> Iterator[tuple[int, bytes]]:
+def parts_of(record: Record) -> Iterator[tuple[int, bytes | Body]]:
     """The octets to be kept, by number: 0 is the message, then come its attachments."""
     for number, octets in enumerate((record.message, *record.attachments)):
         if octets is not None:

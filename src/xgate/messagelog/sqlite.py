@@ -20,7 +20,7 @@ from typing import Any
 from xgate.algorithms import SHA512
 from xgate.errors import Fault
 from xgate.messagelog import rows
-from xgate.messagelog.record import LoggedRecord, Outline, Record, Stamp
+from xgate.messagelog.record import Body, LoggedRecord, Outline, Record, Stamp, pieces_of, whole
 from xgate.messagelog.relational import RelationalReader
 from xgate.messagelog.sqlite_file import STEPS, connect, make_file, prepare, version_of
 from xgate.messagelog.store import Task
@@ -204,8 +204,8 @@ def _insert(db: sqlite3.Connection, record: Record) -> int:
     evidence = record.evidence
     shared = _evidence(db, evidence.signature, evidence.chain_result)
     number = _inserted(db.execute(_INSERT, (*rows.own_values(record), shared)))
-    for index, octets in rows.parts_of(record):
-        _insert_part(db, number, index, octets)
+    for index, part in rows.parts_of(record):
+        _insert_part(db, number, index, part)
     return number
 
 
@@ -221,15 +221,15 @@ def _read_part(db: sqlite3.Connection, place: int) -> bytes:
         return blob.read()
 
 
-def _insert_part(db: sqlite3.Connection, record: int, number: int, octets: bytes) -> None:
-    if len(octets) <= _PIECE:
-        db.execute("INSERT INTO part VALUES(?, ?, ?)", (record, number, octets))
+def _insert_part(db: sqlite3.Connection, record: int, number: int, part: bytes | Body) -> None:
+    if len(part) <= _PIECE:
+        db.execute("INSERT INTO part VALUES(?, ?, ?)", (record, number, whole(part)))
         return
     # A large value would be copied twice on its way; pieces of it are not.
-    room = db.execute("INSERT INTO part VALUES(?, ?, zeroblob(?))", (record, number, len(octets)))
+    room = db.execute("INSERT INTO part VALUES(?, ?, zeroblob(?))", (record, number, len(part)))
     with db.blobopen("part", "octets", _inserted(room)) as blob:
-        for position in range(0, len(octets), _PIECE):
-            blob.write(octets[position : position + _PIECE])
+        for piece in pieces_of(part, _PIECE):
+            blob.write(piece)
 
 
 def _evidence(db: sqlite3.Connection, signature: bytes, chain_result: bytes | None) -> int:

@@ -82,7 +82,8 @@ class LogStore(Protocol):
     def append(self, records: Sequence[Record]) -> Sequence[int]:
         """Keep all records durably; their numbers, ascending and never used before.
 
-        A record whose key is in the log already is not kept again: its number is told.
+        A record whose key is in the log already is not kept again: its number is told. What is a
+        ``Body`` is read here, piece by piece, and again if the work is done again.
 
         :raises Fault: they could not be kept; then none was. Only a database that was lost in the
             very moment of the commit may have kept them, all: the same records, given again with

@@ -7,6 +7,7 @@ is claimed from the ``Room`` that all bodies share.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from types import TracebackType
 from typing import IO
@@ -15,9 +16,37 @@ from xgate.net.errors import TooBigError
 from xgate.net.room import Room, Share
 from xgate.net.stream import Octets
 
-__all__ = ["Spool"]
+__all__ = ["Lent", "Spool"]
 
 _UNLIMITED = 1 << 62
+
+
+class Lent:
+    """The first ``size`` octets of a file; for any thread, and for as long as this object lives.
+
+    The descriptor is its own: what the spool closes, another thread may still be reading.
+    """
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        """:param descriptor: is closed with this object."""
+        self._descriptor = descriptor
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """All of them, in pieces of at most ``size``. :raises OSError: the file lost some."""
+        position = 0
+        while position < self._size:
+            piece = os.pread(self._descriptor, min(size, self._size - position), position)
+            if not piece:
+                raise OSError("the temporary file lost its octets")
+            yield piece
+            position += len(piece)
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
 
 
 class Spool:
@@ -82,6 +111,16 @@ class Spool:
     def read(self, most: int = _UNLIMITED) -> bytes:
         """Everything kept at once, or the first ``most`` octets of it."""
         return b"".join(self.chunks(max(min(self.kept, most), 1), most))
+
+    def lend(self, most: int = _UNLIMITED) -> bytes | Lent:
+        """The same, as something that outlives this spool and is read by any thread.
+
+        :raises OSError: there is no descriptor left for it.
+        """
+        size = min(self.kept, most)
+        if self._file is None or size <= self._threshold:
+            return self.read(most)
+        return Lent(os.dup(self._file.fileno()), size)
 
     def close(self) -> None:
         """Forget the octets and free the file."""

@@ -16,7 +16,7 @@ import msgspec
 
 from xgate.errors import Fault
 from xgate.ids import ClientId, parse_short_client
-from xgate.messagelog.record import Record, new_key
+from xgate.messagelog.record import Body, Record, new_key
 from xgate.net.body import Spool
 from xgate.securityserver.parts import KeptPart, octets_for_log
 from xgate.securityserver.server import SecurityServer
@@ -57,7 +57,7 @@ class Kept(msgspec.Struct, frozen=True):
     """What is logged of a message; see the fields of ``Record``."""
 
     message: bytes
-    attachments: tuple[bytes | None, ...]
+    attachments: tuple[bytes | Body | None, ...]
     complete: bool
 
 

@@ -1,7 +1,7 @@
 """A part of a message that is kept beside its octets' digest: where it began, and its spool.
 
-The rule: a body is never joined in memory by the corridors; only the message log asks for its
-octets, and only up to what may be logged.
+The rule: a body is never joined in memory, not even for the message log, which reads what it may
+keep of a large one piece by piece.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from xgate.errors import Fault
+from xgate.messagelog.record import Body
 from xgate.net.body import Spool
 from xgate.wire.transport import PartBegin
 
@@ -22,7 +23,7 @@ class KeptPart(msgspec.Struct, frozen=True):
     spool: Spool
 
 
-def octets_for_log(part: KeptPart, most: int, *, truncate: bool = False) -> bytes:
+def octets_for_log(part: KeptPart, most: int, *, truncate: bool = False) -> bytes | Body:
     """The octets of a part that is going to be logged.
 
     :param truncate: only the first ``most``, if there are more.
@@ -30,4 +31,4 @@ def octets_for_log(part: KeptPart, most: int, *, truncate: bool = False) -> byte
     """
     if part.spool.size > most and not truncate:
         raise Fault("logging_failed", "Message size exceeds maximum loggable size")
-    return part.spool.read(most)
+    return part.spool.lend(most)

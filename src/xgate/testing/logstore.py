@@ -14,15 +14,15 @@ another server or another process would. ``leave`` them open: the suite closes w
 from __future__ import annotations
 
 import threading
-import tracemalloc
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from xgate.algorithms import SHA512
 from xgate.ids import ClientId
-from xgate.messagelog.record import Stamp, outline_of
-from xgate.messagelog.store import Filters, LogStore
+from xgate.messagelog.record import Stamp
+from xgate.messagelog.store import LogStore
+from xgate.testing.logstore_bodies import BodyDuties
 from xgate.testing.logstore_records import (
     CLIENT,
     OWNER,
@@ -42,10 +42,8 @@ from xgate.trust.verify import Evidence
 
 __all__ = ["LogStoreDuties", "OpenStore"]
 
-_LARGE = 8 << 20
 
-
-class LogStoreDuties(UpkeepDuties):
+class LogStoreDuties(BodyDuties, UpkeepDuties):
     """What every store must do; for subclasses that have a fixture ``open_store``."""
 
     # what goes in comes out
@@ -300,49 +298,6 @@ class LogStoreDuties(UpkeepDuties):
             assert matching(limit=2, newest_first=True) == [3, 2]
             assert matching(limit=0) == []
             assert matching(newest_first=True, query_id="query 0") == [2, 1, 0]
-
-    def test_outlines_are_of_the_records_that_would_be_found(self, open_store: OpenStore) -> None:
-        """All that is known but the octets: by the same conditions, in the same order."""
-        octets = bytes(range(256)) * 5000
-        with opened(open_store) as store:
-            stamped, _, _ = store.append(
-                [
-                    a_record(0, message=b"", evidence=Evidence(b"s", b"r", b"c"), complete=False),
-                    a_record(1, message=octets, attachments=(octets, None, b""), response=True),
-                    a_record(2, client=None, service="", owner=CLIENT),
-                ]
-            )
-            store.stamp({stamped: Stamp(b"t", b"r", b"c")}, {})
-            conditions: list[Filters] = [
-                {},
-                {"number": stamped},
-                {"response": True},
-                {"owner": CLIENT, "limit": 5},
-                {"newest_first": True, "limit": 2},
-                {"limit": 0},
-            ]
-            for filters in conditions:
-                found = [outline_of(logged) for logged in store.find(**filters)]
-                assert list(store.outlines(**filters)) == found
-            sizes = [(one.message_octets, one.attachment_octets) for one in store.outlines()]
-            assert sizes == [
-                (0, ()),
-                (len(octets), (len(octets), None, 0)),
-                (len(b"message 2"), ()),
-            ]
-
-    def test_outlines_take_little_memory(self, open_store: OpenStore) -> None:
-        """However large bodies are."""
-        with opened(open_store) as store:
-            store.append([a_record(1, attachments=(bytes(_LARGE),))])
-            tracemalloc.start()
-            try:
-                (outline,) = store.outlines()
-                assert outline.attachment_octets == (_LARGE,)
-                _, most = tracemalloc.get_traced_memory()
-            finally:
-                tracemalloc.stop()
-            assert most < _LARGE // 4
 
     def test_a_search_may_be_given_up(self, open_store: OpenStore) -> None:
         """What it held is free again: the log can be written and closed."""

@@ -23,6 +23,7 @@ __all__ = [
     "CLIENT",
     "OWNER",
     "START",
+    "Made",
     "OpenStore",
     "a_record",
     "archive",
@@ -39,6 +40,37 @@ OpenStore = Callable[[], LogStore]
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 OWNER = ClientId("XG", "COM", "777", "app")
 CLIENT = ClientId("XG", "GOV", "1", "client")
+_PATTERN = bytes(range(256))
+
+
+class Made:
+    """A body that is made while it is read.
+
+    :param then: how many octets come besides, or are missing. :param breaks: halfway, an error.
+    """
+
+    def __init__(self, size: int, *, then: int = 0, breaks: bool = False) -> None:
+        self._size = size
+        self._then = then
+        self._breaks = breaks
+
+    @staticmethod
+    def octets(size: int) -> bytes:
+        """What a body of this size consists of."""
+        return (_PATTERN * (size // len(_PATTERN) + 1))[:size]
+
+    def __len__(self) -> int:
+        return self._size
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """See ``Body.pieces``."""
+        pattern = _PATTERN * (size // len(_PATTERN) + 2)
+        end = self._size + self._then
+        for place in range(0, end, size):
+            if self._breaks and place > end // 2:
+                raise OSError("it broke off")
+            start = place % len(_PATTERN)
+            yield pattern[start : start + min(size, end - place)]
 
 
 def a_record(number: int, **more: Any) -> Record:
