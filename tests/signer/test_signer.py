@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -174,6 +175,26 @@ async def test_a_signature_covers_no_more_than_the_cap(token: Token) -> None:
         await trio.testing.wait_all_tasks_blocked(0.01)
         token.open.set()
     assert signer.batch_sizes() == {1: 1, 4: 2, 2: 1}
+
+
+async def test_a_token_that_merges_nothing_signs_each_message_by_itself(token: Token) -> None:
+    made = context(token=token)
+    alone = SigningContext(msgspec.structs.replace(made.key, merges=False), made.ocsp)
+    answers: dict[int, Evidence] = {}
+
+    async def ask(number: int) -> None:
+        answers[number] = await signer.sign(alone, seals(4)[number])
+
+    async with running() as signer, trio.open_nursery() as callers:
+        await occupy(signer, token, alone, callers)
+        for number in range(4):
+            callers.start_soon(ask, number)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        token.open.set()
+    assert len({one.signature for one in answers.values()}) == 4
+    assert [answers[n].chain is None for n in range(4)] == [True, False, False, True]
+    assert all(proves(answers[n], seal) for n, seal in enumerate(seals(4)))
+    assert signer.batch_sizes() == {1: 5}
 
 
 async def test_responses_of_different_age_may_meet_in_one_signature(token: Token) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from xgate.errors import Fault
@@ -15,7 +16,7 @@ from xgate.signer import tokens as module
 from xgate.signer.entries import KeyEntry, StoredCertificate
 from xgate.signer.sealed_token import SealedToken
 from xgate.signer.store import write_store
-from xgate.signer.token import KeyParameters, ManagedToken
+from xgate.signer.token import KeyParameters, ManagedToken, TokenState
 from xgate.signer.tokens import Tokens, find_module, known_modules
 from xgate.testing.authority import Authority
 from xgate.testing.pki import make_key
@@ -110,6 +111,20 @@ def test_keys_of_all_tokens_make_one_ring(
     tokens.close()
     assert shelf.closed
     assert not tokens.software.state().active
+
+
+def test_a_token_may_be_set_to_merge_nothing(path: Path) -> None:
+    class Single(Second):
+        def state(self) -> TokenState:
+            return msgspec.structs.replace(super().state(), batch_signing=False)
+
+    shelf = Shelf(Single(path.with_name("second.xgate")))
+    tokens = opened(path, shelf, {"0": PIN, "second": OTHER_PIN}, Refusals())
+    tokens.refresh()
+    assert [(k.token.id, k.merges) for k in tokens.keyring().signing] == [
+        ("0", True),
+        ("second", False),
+    ]
 
 
 def test_a_token_that_vanishes_takes_only_its_own_keys_along(path: Path, shelf: Shelf) -> None:

@@ -21,7 +21,7 @@ from xgate.net.key_reference import KeyReference
 from xgate.signer.entries import SOFTWARE, KeyEntry, StoredCertificate
 from xgate.signer.ocsp_cache import OcspCache, find_issuer
 from xgate.signer.software import PrivateKey
-from xgate.signer.token import SigningToken, TokenKey
+from xgate.signer.token import ManagedToken, SigningToken, TokenKey
 from xgate.trust.certificate import Certificate
 
 __all__ = [
@@ -36,12 +36,16 @@ __all__ = [
 
 
 class SignKey(msgspec.Struct, frozen=True):
-    """A signing key with one of its certificates, registered for ``member``."""
+    """A signing key with one of its certificates, registered for ``member``.
+
+    :param merges: one signature may cover several messages.
+    """
 
     member: ClientId
     certificate: Certificate
     key: TokenKey
     token: SigningToken
+    merges: bool = True
 
 
 class KeyOnToken(msgspec.Struct, frozen=True):
@@ -102,6 +106,7 @@ def read_keyring(
     signing: list[SignKey] = []
     authentication: list[AuthKey] = []
     usable = {(t, key.id): key for t, token in tokens.items() for key in token.keys()}
+    merging = {name: _merges(token) for name, token in tokens.items()}
     for entry, stored in _active(entries):
         key = usable.get((entry.token, entry.id))
         if key is None:
@@ -110,7 +115,8 @@ def read_keyring(
             certificate = _certificate(entry, stored, key.public_key)
             if entry.usage == "SIGNING" and stored.member is not None:
                 member = _member(entry, stored.member)
-                signing.append(SignKey(member, certificate, key, tokens[entry.token]))
+                token = tokens[entry.token]
+                signing.append(SignKey(member, certificate, key, token, merging[entry.token]))
             elif entry.usage == "AUTHENTICATION":
                 elsewhere = KeyOnToken(key, tokens[entry.token])
                 held = private(entry.id) if entry.token == SOFTWARE else elsewhere
@@ -126,6 +132,11 @@ def _active(entries: Iterable[KeyEntry]) -> Iterable[tuple[KeyEntry, StoredCerti
         for stored in entry.certificates:
             if stored.active and stored.status == "registered":
                 yield entry, stored
+
+
+def _merges(token: SigningToken) -> bool:
+    """A token may be set to sign each message by itself (signer 10)."""
+    return not isinstance(token, ManagedToken) or token.state().batch_signing
 
 
 def _certificate(entry: KeyEntry, stored: StoredCertificate, public_key: bytes) -> Certificate:

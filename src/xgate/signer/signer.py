@@ -1,8 +1,8 @@
 """Signs seals, merging what waits for the same key into one signature.
 
-The rule: while a key signs, seals gather; the next call takes them all. One seal of one part is
-signed directly; anything else through a hash chain, whose result is signed once for all
-(signature 5, hashchain 3). The signature covers digests only: it never sees a message.
+The rule: while a key signs, seals gather; the next call takes them all, or one where the key's
+token is set to merge nothing. One seal of one part is signed directly; anything else through a hash
+chain, whose result is signed once for all (signature 5, hashchain 3). The signature covers digests only: it never sees a message.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Signer:
         self._clock = clock
         self._cap = cap
         self._nursery: trio.Nursery | None = None
-        self._batchers: dict[str, Batcher[tuple[SigningContext, Seal], Evidence]] = {}
+        self._batchers: dict[tuple[str, int], Batcher[tuple[SigningContext, Seal], Evidence]] = {}
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve ``sign`` until cancelled."""
@@ -60,7 +60,7 @@ class Signer:
 
         :raises Fault: ``cannot_create_signature.internal_error``.
         """
-        return await self._batcher(context.key.certificate.sha1).submit((context, seal))
+        return await self._batcher(context.key).submit((context, seal))
 
     def batch_sizes(self) -> dict[int, int]:
         """How many signatures covered how many messages: size to count."""
@@ -70,13 +70,15 @@ class Signer:
                 sizes[size] = sizes.get(size, 0) + count
         return sizes
 
-    def _batcher(self, name: str) -> Batcher[tuple[SigningContext, Seal], Evidence]:
+    def _batcher(self, key: SignKey) -> Batcher[tuple[SigningContext, Seal], Evidence]:
         """The batcher of one certificate; started by whoever comes first, but not in his scope."""
+        cap = self._cap if key.merges else 1
+        name = key.certificate.sha1, cap
         found = self._batchers.get(name)
         if found is None:
             if self._nursery is None:
                 raise RuntimeError("the signer is not running")
-            found = self._batchers[name] = Batcher(self._work, cap=self._cap, in_thread=True)
+            found = self._batchers[name] = Batcher(self._work, cap=cap, in_thread=True)
             self._nursery.start_soon(found.run)
         return found
 
