@@ -14,6 +14,7 @@ from pathlib import Path
 from xgate.errors import Fault
 from xgate.securityserver.keys_settings import KeysSettings, pin_source
 from xgate.securityserver.section import SettingsError
+from xgate.signer.contained import open_contained
 from xgate.signer.entries import SOFTWARE
 from xgate.signer.pins import PinSource, read_pins, take_variable
 from xgate.signer.tokens import Refused, TokenModule, Tokens, find_module, known_modules
@@ -73,7 +74,8 @@ def _open_modules(
         if open_module is None:
             known = ", ".join(known_modules()) or "none is installed"
             raise SettingsError(f"[keys.modules.{name}]: no such module; there are: {known}")
-        found.append(open_module(options, folder, settings.parameters))
+        opening = (name, open_module, options, folder, settings.parameters)
+        found.append(open_contained(*opening))
         opened.callback(found[-1].close)
     if settings.devices:
         found.append(_open_devices(settings, folder, refused))

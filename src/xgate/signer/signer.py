@@ -2,7 +2,8 @@
 
 The rule: while a key signs, seals gather; the next call takes them all, or one where the key's
 token is set to merge nothing. One seal of one part is signed directly; anything else through a hash
-chain, whose result is signed once for all (signature 5, hashchain 3). The signature covers digests only: it never sees a message.
+chain, whose result is signed once for all (signature 5, hashchain 3). The signature covers digests
+only: it never sees a message.
 """
 
 from __future__ import annotations
