@@ -231,6 +231,16 @@ async def test_parts_of_rest(peer: Peer, change: Callable[[Draft], None], code: 
     assert_in_table(fault.code, fault.text)
 
 
+async def test_a_peer_that_writes_all_before_it_reads_learns_why(peer: Peer) -> None:
+    nobody = ClientId("XG", "GOV", "200", "nobody")
+    head = rest_head("hostile", "POST", f"/r1/{nobody.url}/echo")
+
+    fault = await rest_draft(peer, head, bytes(64 << 20)).send()
+
+    assert fault is not None
+    assert fault.code == FAILED + "unknown_member"
+
+
 async def test_a_request_that_stops_in_the_middle(caller: Caller, peer: Peer) -> None:
     draft = soap_draft(peer, soap())
     body = write_pieces(draft.pieces)

@@ -78,7 +78,11 @@ async def test_a_server_told_not_to_look_lets_everybody_in(
             await ask("GET", "/echo", client=PINNED, secure=True, identity=stranger),
         ]
 
+        owner = "xRoadInstance=XG&memberClass=COM&memberCode=100&subsystemCode=pinned"
+        log = await started.caller.send("GET", f"/asic?{owner}&queryId=q")
+
     assert [reply.code for reply in replies] == [PAST_THE_DOOR] * 3
+    assert (log.status, b"did not supply TLS certificate" in log.body) == (401, True)
 
 
 async def shown_by(caller: Caller) -> bytes:

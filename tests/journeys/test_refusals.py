@@ -92,6 +92,24 @@ async def test_an_absolute_target_of_this_host_is_the_same_as_its_path(caller: C
     assert reply.status == 200
 
 
+async def test_who_is_refused_while_uploading_can_write_all_and_then_learns_why(
+    caller: Caller,
+) -> None:
+    size = 40 << 20
+    for target, code in (
+        ("/r1/XG/GOV/200/nobody/echo", b"X-Road-Error: server.clientproxy.unknown_member"),
+        ("/", b"<faultcode>client.invalid_content_type"),
+    ):
+        head = (
+            f"POST {target} HTTP/1.1\r\nHost: a\r\nX-Road-Client: {CONSUMER.url}\r\n"
+            f"Content-Type: image/png\r\nContent-Length: {size}\r\n\r\n"
+        )
+        async with await trio.open_tcp_stream(*caller.door) as stream:
+            await stream.send_all(head.encode() + bytes(size))
+            said = b"".join([piece async for piece in stream])
+        assert code in said
+
+
 async def test_a_caller_that_goes_away_in_the_middle_leaves_nothing(caller: Caller) -> None:
     country = caller.country
     stream = await trio.open_tcp_stream(country.consumer.address, country.ports.client)

@@ -168,10 +168,33 @@ async def test_the_rest_of_a_request_is_read_before_the_answer_goes_out() -> Non
 
 
 async def test_a_body_too_long_to_read_away_ends_the_connection_after_the_answer() -> None:
-    async with serving(say_ok) as client:
+    async with serving(say_ok, ServerLimits(ignored=1 << 20)) as client:
         await client.send_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\n\r\n")
-        await client.send_all(bytes(1 << 20))
-        assert (await read_all(client)).endswith(b"\r\n\r\nok")
+        await client.send_all(bytes((2 << 20) + 100_000))
+        assert await read_all(client) == BYE
+
+
+async def test_who_writes_all_before_reading_gets_the_answer_nonetheless() -> None:
+    size = 20 << 20
+    async with serving(say_ok, ServerLimits(ignored=size)) as client:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+        await client.send_all(head + bytes(size))
+        assert await read_all(client) == BYE
+
+
+async def test_who_has_an_answer_and_sends_no_more_is_not_waited_for(
+    autojump_clock: MockClock,
+) -> None:
+    for limits in (
+        ServerLimits(ignored=8 << 20, body=Pace(3.0, 1024)),
+        ServerLimits(ignored=8 << 20, ignored_time=3.0),
+    ):
+        began = trio.current_time()
+        async with serving(say_ok, limits) as client:
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\n\r\n"
+            await client.send_all(head + bytes(2 << 20))
+            assert await read_all(client) == BYE
+        assert trio.current_time() - began < 5
 
 
 SMUGGLED = GET.replace(b"/a?b", b"/admin")

@@ -46,6 +46,8 @@ class ServerLimits(msgspec.Struct, frozen=True):
     :param idle: seconds between exchanges. :param head_time: seconds for a whole head.
     :param body: how slowly a body may come. :param answer: how slowly an answer may be taken.
     :param unread: octets of an unread body that are read away before an answer.
+    :param ignored: how many more after it, for a client that writes all before it reads.
+    :param ignored_time: seconds for these.
     :param request_time: seconds for a whole request after its head.
     """
 
@@ -56,6 +58,8 @@ class ServerLimits(msgspec.Struct, frozen=True):
     body: Pace = Pace()
     answer: Pace = Pace()
     unread: int = 1 << 20
+    ignored: int = 0
+    ignored_time: float = 60.0
     request_time: float = math.inf
 
 
@@ -249,7 +253,11 @@ class _Connection:
         self.http.latest = trio.current_time() + self.limits.request_time
         exchange = Exchange(self, request)
         await self._handle(handler, exchange)
-        return exchange.finished and await self._next(exchange)
+        if exchange.finished and await self._next(exchange):
+            return True
+        if exchange.finished and not exchange.uninvited:
+            await self._read_away()
+        return False
 
     def complete(self, headers: HeaderList, *, close: bool = False) -> HeaderList:
         """Add what the server owes: the date, and notice of its going."""
@@ -316,6 +324,18 @@ class _Connection:
             return False
         self.http.next_message()
         return True
+
+    async def _read_away(self) -> None:
+        """Take in what a client still sends that has its answer already.
+
+        It may read nothing before it has written all (pipeline 16.5), and a reset would take the
+        answer from it.
+        """
+        left = self.limits.ignored
+        with suppress(NetError), trio.move_on_after(self.limits.ignored_time):
+            while self.unread and not self.http.failed and left > 0:
+                event = await self.http.event(self.limits.body)
+                left -= len(event.data) if isinstance(event, h11.Data) else 0
 
 
 def _blame(error: NetError) -> tuple[int, str]:

@@ -40,6 +40,7 @@ OTHER_FILES = 200
 """Descriptors that no such connection gets."""
 
 _MESSAGE_DOORS = 4  # the first ones; behind the others stand those who watch over this server
+_HEARD_OUT, _HEARD_OUT_SECONDS = 64 << 20, 60.0
 _WATCHERS = AcceptLimits(total=64, per_address=32)
 
 _Handler = Callable[[SocketStream], Awaitable[None]]
@@ -128,7 +129,7 @@ async def serve_doors(
     crowd = Crowd(AcceptLimits(total=total, per_address=settings.connections_per_address))
     health = Health(server)
     handlers = (
-        _connection(server, partial(ask, server=server), drain),
+        _for_callers(server, drain),
         _information_system(server, drain),
         _peer(server, drain),
         _connection(server, partial(_ocsp, server=server), drain),
@@ -150,11 +151,19 @@ def _most_connections(wanted: int) -> int:
 
 
 def _connection(
-    server: SecurityServer, handle: _Journey, drain: Drain
+    server: SecurityServer,
+    handle: _Journey,
+    drain: Drain,
+    *,
+    ignored: int = 0,
+    ignored_time: float = math.inf,
 ) -> Callable[[Stream], Awaitable[None]]:
+    """``ignored`` and ``ignored_time`` as in ``ServerLimits``."""
     settings = server.settings.limits
     pace = Pace(settings.pause_seconds, settings.bytes_per_second)
     limits = ServerLimits(
+        ignored=ignored,
+        ignored_time=ignored_time,
         head=settings.head_bytes,
         fields=settings.head_fields,
         idle=settings.idle_seconds,
@@ -170,8 +179,14 @@ def _connection(
     return serve
 
 
+def _for_callers(server: SecurityServer, drain: Drain) -> Callable[[Stream], Awaitable[None]]:
+    """Who is refused while it uploads is heard out for a minute, for it learns of it at the end."""
+    ask_here = partial(ask, server=server)
+    return _connection(server, ask_here, drain, ignored=_HEARD_OUT, ignored_time=_HEARD_OUT_SECONDS)
+
+
 def _information_system(server: SecurityServer, drain: Drain) -> _Handler:
-    serve = _connection(server, partial(ask, server=server), drain)
+    serve = _for_callers(server, drain)
 
     async def handle(stream: SocketStream) -> None:
         seconds = server.settings.limits.handshake_seconds
@@ -181,8 +196,10 @@ def _information_system(server: SecurityServer, drain: Drain) -> _Handler:
 
 
 def _peer(server: SecurityServer, drain: Drain) -> _Handler:
-    serve = _connection(server, partial(provide, server=server), drain)
     limits = server.settings.limits
+    provide_here = partial(provide, server=server)
+    # The reference's client side reads nothing before it has written all (pipeline 16.5).
+    serve = _connection(server, provide_here, drain, ignored=limits.body_bytes)
     inside: Counter[bytes] = Counter()
 
     async def serve_server(stream: TlsStream) -> None:

@@ -101,7 +101,7 @@ async def hand_out(target: Target, exchange: Exchange, server: SecurityServer, n
 def _check_asker(owner: ClientId, exchange: Exchange, server: SecurityServer) -> None:
     try:
         client = check_registered(server.world.value.serverconf, owner)
-        check_information_system(exchange, client, server)
+        check_information_system(exchange, client, server, always=True)
     except Fault as fault:
         raise NotHandedOut(401, fault.code, fault.text) from fault
 

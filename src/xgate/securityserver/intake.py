@@ -53,13 +53,16 @@ def is_rest(exchange: Exchange) -> bool:
     return target_of(exchange).path.startswith("/r1/")
 
 
-def check_information_system(exchange: Exchange, client: Client, server: SecurityServer) -> None:
+def check_information_system(
+    exchange: Exchange, client: Client, server: SecurityServer, *, always: bool = False
+) -> None:
     """Refuse an information system that may not speak for this client.
 
+    :param always: also where the settings say not to look (asic 6).
     :raises Fault: ``ssl_authentication_failed``, as ``check_caller``.
     """
     settings = server.settings.tls
-    if not settings.verify_clients:
+    if not settings.verify_clients and not always:
         return
     certificate = exchange.peer_chain[0] if exchange.peer_chain else None
     caller = Caller(exchange.secure, certificate)

@@ -15,8 +15,8 @@ class TlsSettings(Section, frozen=True):
 
     :param certificate: PEM, with those above it behind it; empty: one is made at every start.
     :param key: PEM, of nobody else's reading. ``xgate tls`` makes and changes both files.
-    :param verify_clients: whether a client's ``authentication`` counts at all; false only where
-        something in front of this server does that work.
+    :param verify_clients: whether a client's ``authentication`` counts for messages; false only
+        where something in front of this server does that work. For ``/asic`` it always counts.
     :param refuse_expired_clients: refuse certificates of information systems, though they are
         listed, outside of the period that they say.
     """
