@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ from pair_at_work import at_work
 from xgate.clock import SystemClock
 from xgate.net.client import ClientConnection
 from xgate.net.errors import NetError
-from xgate.sandbox.country import Country, found_country
+from xgate.sandbox.country import Place, found_country
+from xgate.testing.postgres import Cluster, find_postgres
 
 __all__ = ["measure"]
 
@@ -44,18 +46,28 @@ _WARM_UP = 4 << 20
 _LOGGED = {
     "none": "max-body-bytes = 0",
     "beginning": "truncate-bodies = true",
+    "most": f"truncate-bodies = true\nmax-body-bytes = {512 << 20}",
 }
+_ENCRYPTED = """
+[messagelog.encryption]
+current = "key"
+keys = { key = "log.key" }
+"""
 
 Call = Callable[[ClientConnection, int, int], Awaitable[None]]
 
 
-async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+async def measure(
+    options: argparse.Namespace, folder: Path, cluster: Cluster | None
+) -> dict[str, Any]:
     """All four exchanges in ``folder``, an empty one.
 
+    :param cluster: keeps both logs; None: each server has a file.
     :raises CallError: an exchange failed. :raises NetError: a server did not start, or broke off.
     """
     country = found_country(folder, SystemClock().now(), kind="P-256", services=SERVICES)
-    _log_less(country, _LOGGED[options.logged])
+    for place in country.places:
+        _set_log(place, _LOGGED[options.logged], cluster, encrypt=options.encrypt)
     async with at_work(country, serve_bodies) as servers, connected(country) as connection:
         gauges = [Gauge(server.process.pid) for server in servers]
         names = [place.name for place in country.places]
@@ -78,17 +90,27 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "grown_mb": grown,
         "octets": options.octets,
         "logged": options.logged,
+        "store": options.store,
+        "encrypted": options.encrypt,
         **machine(),
         **commit_now(),
     }
 
 
-def _log_less(country: Country, setting: str) -> None:
-    """A body of this size is more than a log may take (messagelog 1.2)."""
-    for place in country.places:
-        text = place.settings.read_text()
-        section = f"[messagelog]\n{setting}\n\n[messagelog.timestamping]"
-        place.settings.write_text(text.replace("[messagelog.timestamping]", section))
+def _set_log(place: Place, bodies: str, cluster: Cluster | None, *, encrypt: bool) -> None:
+    """A body of this size is more than a log may take whole (messagelog 1.2)."""
+    section = f"[messagelog]\n{bodies}\n"
+    if cluster is not None:
+        conninfo = cluster.make_database()
+        section += f'use = "postgres"\n\n[messagelog.postgres]\nconninfo = "{conninfo}"\n'
+    if encrypt:
+        key = place.folder / "log.key"
+        key.touch(0o600)
+        key.write_bytes(os.urandom(32))
+        section += _ENCRYPTED
+    text = place.settings.read_text()
+    marked = text.replace("[messagelog.timestamping]", f"{section}\n[messagelog.timestamping]")
+    place.settings.write_text(marked)
 
 
 async def _one(
@@ -130,15 +152,24 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--octets", type=int, default=10**9, help="of each body")
     parser.add_argument("--logged", choices=sorted(_LOGGED), default="none", help="of REST bodies")
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--encrypt", action="store_true", help="what is logged")
     parser.add_argument("--most-mb", type=float, default=16.0, help="by which memory may grow")
     parser.add_argument("--folder", default=None, help="where the servers' folders are made")
     options = parser.parse_args()
+    programs = find_postgres()
+    if options.store == "postgres" and programs is None:
+        _tell("error: PostgreSQL is not installed")
+        return 1
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="xgate-bench-", dir=options.folder) as folder,
-            only_error(),
-        ):
-            result = trio.run(measure, options, Path(os.fspath(folder)))
+        with ExitStack() as opened:
+            cluster = None
+            if options.store == "postgres" and programs is not None:
+                cluster = opened.enter_context(Cluster(programs))
+            temporary = tempfile.TemporaryDirectory(prefix="xgate-bench-", dir=options.folder)
+            folder = Path(os.fspath(opened.enter_context(temporary)))
+            opened.enter_context(only_error())
+            result = trio.run(measure, options, folder, cluster)
     except (CallError, NetError, trio.TooSlowError) as error:
         _tell(f"error: {type(error).__name__}: {error}")
         return 1

@@ -8,6 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from xgate.testing.postgres import find_postgres
+
 BENCH = Path(__file__).resolve().parents[2] / "benches" / "bodies.py"
 
 
@@ -27,6 +31,25 @@ def test_both_servers_pass_bodies_on_that_they_could_not_hold() -> None:
         assert one["cpu_s_per_gb_consumer"] > 0
         assert one["cpu_s_per_gb_provider"] > 0
         assert max(one["grown_mb_consumer"], one["grown_mb_provider"]) <= result["grown_mb"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--logged", "beginning"),
+        ("--logged", "beginning", "--store", "postgres"),
+        ("--logged", "most", "--encrypt"),
+    ],
+)
+def test_what_is_logged_of_a_body_is_in_no_server_s_memory(
+    options: tuple[str, ...],
+) -> None:
+    """Neither 10 MiB of each, nor all of it encrypted; not in PostgreSQL's client either."""
+    if "postgres" in options and find_postgres() is None:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    done = run("--octets", str(64_000_000), "--most-mb", "8", *options)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert json.loads(done.stdout)["logged"] == options[1]
 
 
 def test_more_memory_than_allowed_is_a_failure() -> None:
