@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "xgate"
 
 FLOORS = [
-    {"errors", "ids", "algorithms"},
+    {"errors", "ids", "algorithms", "owner"},
     {"_native"},
     {"wire"},
     {"trust"},

@@ -182,7 +182,7 @@ def _read_key(files: _Files) -> PrivateKey:
 
 def _put(path: Path, octets: bytes, *, replace: bool, mode: int = 0o600) -> None:
     try:
-        with in_place(path, replace=replace, mode=mode) as file:
+        with in_place(path, replace=replace, mode=mode, for_server=True) as file:
             file.write(octets)
     except OSError as error:
         raise Unusable(f"Cannot write {path_text(path)}: {error.strerror}") from None

@@ -23,6 +23,7 @@ from xgate.globalconf.elements import DOCUMENT_LIMIT
 from xgate.globalconf.snapshot import Snapshot
 from xgate.globalconf.source import PRIVATE_FILE, SHARED_FILE, LoadedConf, StoredPart, assemble
 from xgate.globalconf.times import read_time, write_time
+from xgate.owner import find_owner, give_to, make_folder
 
 __all__ = [
     "DiskSource",
@@ -98,14 +99,14 @@ def write_disk(root: Path, loaded: LoadedConf) -> None:
     :raises OSError: it cannot be written; what is in place stays readable.
     :raises Fault: ``malformed_global_conf`` for an instance that cannot name a directory.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    make_folder(root)
     own = loaded.conf.own.encode()
     if _read_octets(root / _IDENTIFIER, _MOST_METADATA) != own:
         _replace(root / _IDENTIFIER, (own,))
     kept: dict[Path, set[str]] = {}
     for part in loaded.parts:
         folder = root / directory_name(part.instance)
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         _write_part(folder, part)
         kept.setdefault(folder, set()).update((part.file_name, part.file_name + _METADATA))
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
@@ -210,8 +211,10 @@ def _pieces(content: bytes | Snapshot) -> Iterable[bytes]:
 
 
 def _replace(path: Path, pieces: Iterable[bytes]) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
+    temporary, owner = path.with_name(f".{path.name}.new"), find_owner(path)
+    temporary.unlink(missing_ok=True)  # of a process that died while it wrote
+    with temporary.open("xb") as file:
+        give_to(owner, file.fileno())
         for octets in pieces:
             file.write(octets)
         file.flush()

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from xgate.errors import Fault
+from xgate.owner import find_owner, make_folder, open_or_make
 from xgate.serverconf.store import Revision
 
 __all__ = ["SqliteConfigurationStore"]
@@ -40,8 +41,8 @@ class SqliteConfigurationStore:
         """:raises Fault: ``database_error`` when the file cannot be used, or is another's."""
         self._path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            make_folder(path.parent, 0o700)
+            os.close(open_or_make(path, find_owner(path), 0o600))
         except OSError as error:
             raise Fault("database_error", f"{path}: {error.strerror}") from None
         with self._connected() as db:

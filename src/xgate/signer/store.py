@@ -24,6 +24,7 @@ from pathlib import Path
 import msgspec
 
 from xgate.errors import Fault
+from xgate.owner import find_owner, give_to, make_folder, open_or_make
 from xgate.signer.entries import SOFTWARE, KeyEntry, StoredCertificate, StoredRequest, Usage
 from xgate.signer.sealing import Opener, SealedKeys, new_opener
 from xgate.signer.software import PrivateKey, SoftwareToken, public_octets
@@ -231,7 +232,7 @@ def write_store(
     :raises Fault: ``token_not_available``: there is a file that may not go, or there are so many
         keys that nobody could read the new one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent, 0o700)
     with _locked(path):
         if not replace and os.path.lexists(path):
             raise Fault("token_not_available", f"There is a key store at {path} already")
@@ -302,7 +303,7 @@ def change_store(path: Path, edit: Callable[[KeyStore], KeyStore]) -> KeyStore:
 
 
 def _change(path: Path, edit: Callable[[KeyStore], KeyStore]) -> KeyStore:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent, 0o700)
     with _locked(path):
         before = read_or_none(path) or KeyStore()
         after = edit(before)
@@ -314,8 +315,7 @@ def _change(path: Path, edit: Callable[[KeyStore], KeyStore]) -> KeyStore:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """The lock is a file of its own, since the store itself is replaced; it stays where it is."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    lock = os.open(path.with_name(f"{path.name}.lock"), flags, 0o600)
+    lock = open_or_make(path.with_name(f"{path.name}.lock"), find_owner(path), 0o600)
     try:
         for _ in range(_LOCK_TRIES):
             try:
@@ -344,9 +344,11 @@ def _replace(path: Path, store: KeyStore) -> None:
     for file in path.parent.iterdir():  # of processes that died while they wrote
         if left_over.fullmatch(file.name):
             file.unlink(missing_ok=True)
+    owner = find_owner(path)
     handle, name = tempfile.mkstemp(".new", begins, path.parent)  # made with 0600
     try:
         with os.fdopen(handle, "wb") as made:
+            give_to(owner, made.fileno())
             made.write(octets)
             made.flush()
             os.fsync(made.fileno())
