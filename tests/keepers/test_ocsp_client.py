@@ -192,7 +192,7 @@ async def test_who_wants_to_know_the_same_at_the_same_time_shares_one_question(
     answer, told = responder(), []
 
     async def slow(request: bytes) -> bytes:
-        await trio.sleep(5)
+        await trio.sleep(4)
         return answer(request)
 
     services.answers = {URLS[0]: slow}
@@ -221,7 +221,7 @@ async def test_when_the_one_who_asks_is_cut_off_another_asks(
     answer = responder()
 
     async def slow(request: bytes) -> bytes:
-        await trio.sleep(5)
+        await trio.sleep(4)
         return answer(request)
 
     services.answers = {URLS[0]: slow}
@@ -264,6 +264,56 @@ async def test_a_responder_that_cannot_be_reached_is_asked_last_while_it_rests(
     services.answers = {URLS[0]: responder(), URLS[1]: failing(TimedOutError("no answer"))}
     assert await asked() == [URLS[1], URLS[0]], "nobody else knows"
     assert await asked() == [URLS[0]], "it is back, and the other one rests"
+
+
+async def test_a_responder_that_keeps_silent_is_not_waited_for_while_there_is_another(
+    responder: Responder,
+    authority: Authority,
+    own: list[Certificate],
+    cache: OcspCache,
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+) -> None:
+    async def silent(_: bytes) -> bytes:
+        await trio.sleep(80)
+        raise TimedOutError("no answer in 80 s")
+
+    conf = make_conf(authority, ocsp_urls=(*URLS, "http://three/"))
+    services.answers = {URLS[0]: silent, URLS[1]: responder(), "http://three/": responder()}
+    client = asker(conf, cache, services, watch)
+    with trio.fail_after(6):
+        assert await client.ask(own[0]) is not None
+    assert services.asked == [(0, URLS[0]), (5, URLS[1])]
+    assert [(r.fields["url"], r.fields["cause"]) for r in watch.named(MISSED)] == [
+        (URLS[0], "another has answered before it")
+    ]
+    with trio.fail_after(1):  # it rests meanwhile
+        assert await client.ask(own[1]) is not None
+    assert services.urls[2:] == [URLS[1]]
+
+
+async def test_a_slow_answer_counts_when_the_faster_ones_are_none(
+    responder: Responder,
+    authority: Authority,
+    own: list[Certificate],
+    cache: OcspCache,
+    autojump_clock: MockClock,
+    services: Services,
+    watch: Watch,
+) -> None:
+    answer = responder()
+
+    async def slow(request: bytes) -> bytes:
+        await trio.sleep(20)
+        return answer(request)
+
+    conf = make_conf(authority, ocsp_urls=URLS)
+    services.answers = {URLS[0]: slow, URLS[1]: failing(HttpError("the answer is 503"))}
+    with trio.fail_after(21):
+        assert await asker(conf, cache, services, watch).ask(own[0]) is not None
+    assert services.urls == list(URLS)
+    assert [r.fields["url"] for r in watch.named(MISSED)] == [URLS[1]]
 
 
 async def test_an_answer_that_proves_nothing_is_no_reason_to_rest(

@@ -2,9 +2,11 @@
 
 The rule: the responders that the global configuration names for the issuer are asked in turn; the
 first answer that verifies is kept, whatever status it tells (a revoked certificate stops being
-usable by that). However many want to know of one certificate at the same time, one asks. A
-responder that cannot be reached rests, the longer the more often it could not; while it rests the
-others are asked first, and it is asked if they do not know (ocsp-tls-certs 7).
+usable by that). One that keeps silent is not waited for while there are others: after some seconds
+the next is asked beside it. However many want to know of one certificate at the same time, one
+asks. A responder that cannot be reached, or is slower than another, rests, the longer the more
+often; while it rests the others are asked first, and it is asked if they do not know
+(ocsp-tls-certs 7).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.responders import OcspOrder
 from xgate.keepers.report import Report, cause_of
+from xgate.net.errors import TimedOutError
 from xgate.policy.world import World
 from xgate.signer.ocsp_cache import OcspCache, find_issuer, fresh_until
 from xgate.trust.anchors import ApprovedCa
@@ -35,6 +38,7 @@ Post = Callable[[str, bytes, str], Awaitable[bytes]]
 
 _AT_ONCE = 8  # certificates asked about at the same time: one slow responder starves no other
 _PATIENCE = 10.0  # seconds a message waits for an answer that is not at hand
+_HEAD_START = 5.0  # seconds a responder has before the next one is asked as well
 _LONGEST_REST = 3600.0
 _REQUEST_TYPE = "application/ocsp-request"
 
@@ -167,15 +171,43 @@ class OcspClient:
         if not urls:
             cause = f"no responder for it is known (prioritization: {self._order})"
             self._report("OCSP not refreshed", certificate=_name(certificate), cause=cause)
-        for url in urls:
+
+        async def attempt(url: str) -> datetime | None:
             answer = await self._ask_at(url, request)
-            if answer is None:
-                continue
             try:
-                return self._keep(answer, certificate, issuer, conf)
+                return None if answer is None else self._keep(answer, certificate, issuer, conf)
             except Exception as error:  # noqa: BLE001  whatever it answers, the next is asked
                 self._miss(url, error)
-        return None
+                return None
+
+        return await self._first(urls, attempt)
+
+    async def _first(
+        self, urls: Sequence[str], attempt: Callable[[str], Awaitable[datetime | None]]
+    ) -> datetime | None:
+        """What the first gives that gives anything; those that it has overtaken rest."""
+        found: list[datetime] = []
+        silent: set[str] = set()
+
+        async def run(url: str, over: trio.Event) -> None:
+            silent.add(url)
+            until = await attempt(url)
+            silent.discard(url)
+            if until is not None:
+                found.append(until)
+                nursery.cancel_scope.cancel()
+            over.set()
+
+        async with trio.open_nursery() as nursery:
+            for url in urls:
+                over = trio.Event()
+                nursery.start_soon(run, url, over)
+                with trio.move_on_after(_HEAD_START):
+                    await over.wait()
+        for url in silent:
+            self._let_rest(url)
+            self._miss(url, TimedOutError("another has answered before it"))
+        return found[0] if found else None
 
     def _keep(
         self, answer: bytes, certificate: Certificate, issuer: ApprovedCa, conf: GlobalConf
@@ -189,13 +221,16 @@ class OcspClient:
         try:
             answer = await self._post(url, request, _REQUEST_TYPE)
         except Exception as error:  # noqa: BLE001  whatever it does, the next is asked
-            failures = min(10, self._rests.get(url, _Rest(0.0, 0)).failures + 1)
-            rest = min(_LONGEST_REST, math.ldexp(self.retry, failures - 1))
-            self._rests[url] = _Rest(self._clock.monotonic() + rest, failures)
+            self._let_rest(url)
             self._miss(url, error)
             return None
         self._rests.pop(url, None)
         return answer
+
+    def _let_rest(self, url: str) -> None:
+        failures = min(10, self._rests.get(url, _Rest(0.0, 0)).failures + 1)
+        rest = min(_LONGEST_REST, math.ldexp(self.retry, failures - 1))
+        self._rests[url] = _Rest(self._clock.monotonic() + rest, failures)
 
     def _in_turn(self, urls: Sequence[str]) -> list[str]:
         """Those at rest last: a dead one costs every certificate its whole time-out."""
