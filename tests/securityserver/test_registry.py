@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from xgate.ids import ClientId, GlobalGroupId, LocalGroupId, ServiceId
-from xgate.securityserver.registry import read_serverconf
+from xgate.ids import ClientId, GlobalGroupId, LocalGroupId, ServerId, ServiceId
+from xgate.securityserver.client_settings import Document
+from xgate.securityserver.registry import read_document, read_serverconf
 from xgate.securityserver.settings import Settings, SettingsError
 from xgate.serverconf.model import Authentication, Endpoint, Protocol, Right, ServerConf
 
@@ -40,13 +41,17 @@ def test_services_are_found_by_code_and_version() -> None:
     assert conf(service()).find_service(ServiceId(PROVIDER, "people", "v1")) is None
 
 
+FRIENDS = {"group": [{"code": "friends", "members": ["DEV/COM/2"]}]}
+PART = {"subject": "DEV/COM/2", "method": "GET", "path": "/a"}
+
+
 def test_rights_name_clients_groups_and_endpoints() -> None:
     allow = [
         "DEV/COM/2/app",
         "group:DEV/all",
         {"subject": "local:friends", "method": "GET", "path": "/pets/*"},
     ]
-    rights = conf(service(allow=allow)).clients[PROVIDER].rights
+    rights = conf({**service(allow=allow), **FRIENDS}).clients[PROVIDER].rights
     assert rights == (
         Right(ClientId("DEV", "COM", "2", "app"), "people"),
         Right(GlobalGroupId("DEV", "all"), "people"),
@@ -66,6 +71,21 @@ def test_rights_name_clients_groups_and_endpoints() -> None:
         ],
         (service(allow=[{"subject": "DEV/COM/2", "method": "GIT"}]), "which no request has"),
         (service(allow=[{"subject": "DEV/COM/2", "path": "people"}]), "which no request has"),
+        (service(type="SOAP", allow=[PART]), "SOAP services have none: leave them out"),
+        (service(allow=["local:x"]), r"local:x, which is no group of it; say \[\[client.group"),
+        (
+            {**service(allow=["local:freinds"]), **FRIENDS},
+            "local:freinds, which is no group of it; did you mean local:friends?",
+        ),
+        (service(url="http://h/a?b=1"), "has a query or a fragment"),
+        (service(url="http://h/a#b"), "has a query or a fragment"),
+        (service(code=""), "the code of a service is ''"),
+        (service(code=" "), "the code of a service is ' '"),
+        (service(code="a\nb"), r"the code of a service is 'a\\nb'"),
+        (service(code="a" * 256), "1 to 255 characters that show"),
+        (service(type="SOAP", version="\u200b"), r"the version is '\\u200b'"),
+        ({"group": [{"code": ""}]}, "the code of a group is ''"),
+        (service(endpoints=["GET /a", "get /a"]), "the endpoint 'GET /a' is listed twice"),
         ({"group": [{"code": "a"}, {"code": "a"}]}, "the group a is listed twice"),
         ({"description": [{"url": "http://h/d"}] * 2}, "http://h/d is described twice"),
         (
@@ -88,6 +108,49 @@ def test_rights_name_clients_groups_and_endpoints() -> None:
 def test_what_cannot_be_used_is_refused_by_its_place(client: dict[str, object], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         conf(client)
+
+
+def test_rights_are_for_all_versions_of_a_service() -> None:
+    def versions(*allowed: str) -> dict[str, object]:
+        entry = {"code": "a", "url": "http://h/", "type": "SOAP"}
+        allow = [["DEV/COM/2"], list(allowed)]
+        listed = zip(("v1", "v2"), allow, strict=True)
+        return {"service": [{**entry, "version": v, "allow": a} for v, a in listed]}
+
+    assert conf(versions("DEV/COM/2")).clients[PROVIDER].rights == (
+        Right(ClientId("DEV", "COM", "2"), "a"),
+    )
+    for others in ((), ("DEV/COM/2", "DEV/COM/3")):
+        with pytest.raises(SettingsError, match="reg/a/v2: a right holds for every version"):
+            conf(versions(*others))
+
+
+def test_an_address_that_names_a_user_is_refused_and_not_told() -> None:
+    for more in ({"url": "http://me:secret@h/"}, {"description": "http://me:secret@h/api"}):
+        with pytest.raises(SettingsError, match="names a user") as refused:
+            conf(service(**more))
+        assert "secret" not in str(refused.value)
+
+
+def test_a_client_of_another_instance_is_refused() -> None:
+    table = {"server": "DEV/COM/1234/SS0", "client": [{"id": "VED/GOV/1/reg"}]}
+    with pytest.raises(SettingsError, match="client VED/GOV/1/reg: this server is in DEV"):
+        read_serverconf(msgspec.convert(table, Settings), Path())
+
+
+@pytest.mark.parametrize(
+    ("urls", "said"),
+    [
+        (["ftp://h/"], "'ftp://h/' is not http"),
+        (["http://h/ a"], "'http://h/ a' is not http"),
+        (["http://[::1"], "is not http"),
+        (["http://h/", "http://h/"], "http://h/ is listed twice"),
+    ],
+)
+def test_timestamping_services_are_addresses(urls: list[str], said: str) -> None:
+    document = Document(timestamping_services=tuple(urls))
+    with pytest.raises(SettingsError, match=said):
+        read_document(document, ServerId(ClientId("DEV", "COM", "1234"), "SS0"), Path())
 
 
 def test_a_client_listed_twice_is_refused() -> None:
