@@ -15,7 +15,8 @@ from xgate.net.server import Exchange
 from xgate.net.stream import SocketStream
 from xgate.securityserver.outlet import Outlet, PeerSaidError, read_fault_body
 from xgate.wire.faults import write_soap_fault
-from xgate.wire.transport import write_fault_head
+from xgate.wire.transport import TransportLimits, write_fault_head
+from xgate.wire.xml import Bounds
 
 Serve = Callable[[Callable[[Exchange], Awaitable[None]]], Awaitable[int]]
 
@@ -108,8 +109,29 @@ async def test_a_body_is_a_fault_or_refused(serve: Serve, octets: bytes, code: s
     await connection.request("GET", "/", [])
     await connection.receive_head()
     try:
-        found = await read_fault_body(connection)
+        found = await read_fault_body(connection, TransportLimits())
     except Fault as fault:
         found = fault
     assert found.code == code
     await connection.aclose()
+
+
+async def test_a_fault_has_its_octets_and_its_form(serve: Serve) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.respond(200, write_fault_head(), REFUSAL)
+
+    async def read(limits: TransportLimits) -> Fault:
+        connection = await connect("127.0.0.1", await serve(answer))
+        await connection.request("GET", "/", [])
+        await connection.receive_head()
+        try:
+            return await read_fault_body(connection, limits)
+        finally:
+            await connection.aclose()
+
+    size = len(REFUSAL)
+    assert "unknown_member" in (await read(TransportLimits(fault=size))).code
+    with pytest.raises(Fault, match=f"io_error: .* larger than {size - 1} bytes"):
+        await read(TransportLimits(fault=size - 1))
+    with pytest.raises(Fault, match="invalid_soap: elements are nested deeper than 2"):
+        await read(TransportLimits(xml=Bounds(depth=2)))

@@ -26,6 +26,7 @@ from xgate.wire.transport_parts import (
 )
 from xgate.wire.transport_read import MessageReader
 from xgate.wire.transport_write import MessageWriter
+from xgate.wire.xml import Bounds
 
 FAULT = write_soap_fault(Fault("server.serverproxy.access_denied", "no", detail="id"))
 DER = b"\x30\x03\x0a\x01\x00"
@@ -359,18 +360,37 @@ SMALL = TransportLimits(
         ([OCSP, SOAP, RESULT, CHAIN, SIGNATURE], ""),
         ([part("text/xml", b"<e />")], "The head part is larger than 4 bytes"),
         ([part("application/ocsp-response", DER + b"x")], "The ocsp part is larger"),
-        ([OCSP, OCSP], "Too many OCSP responses"),
+        ([OCSP, OCSP], "There are more than 1 OCSP responses"),
         ([SOAP, part("application/hash-chain-result", b"<r />")], "The chain_result part"),
         ([SOAP, RESULT, part("application/hash-chain", b"<r />")], "The chain part is larger"),
         ([SOAP, part("signature/bdoc-1.0/ts", b"<r />")], "The signature part is larger"),
         ([SOAP, FAULT_PART], "The fault part is larger"),
-        ([SOAP, NESTED], "Too many attachments"),
+        ([SOAP, NESTED], "There are more than 1 attachments"),
     ],
 )
 def test_limits(parts: list[bytes], fault: str) -> None:
     _, refused = read([b"".join([*parts, END])], limits=SMALL)
     assert refused.startswith(f"service_failed.invalid_message: {fault}" if fault else "")
     assert bool(refused) == bool(fault)
+
+
+def test_a_rest_head_has_a_limit_of_its_own() -> None:
+    octets = b"GET\r\n/\r\n"
+    small = TransportLimits(head=4, rest_head=len(octets))
+    reader = MessageReader("xtop" + T, sender="client", protocol="REST", limits=small)
+    (head,) = reader.feed(REST + SIGNATURE)
+    assert isinstance(head, Head)
+    assert head.octets == octets
+    smaller = TransportLimits(rest_head=len(octets) - 1)
+    reader = MessageReader("xtop" + T, sender="client", protocol="REST", limits=smaller)
+    with pytest.raises(Fault, match=rf"The head part is larger than {len(octets) - 1} bytes"):
+        reader.feed(REST + SIGNATURE)
+
+
+def test_a_fault_is_held_to_the_bounds_of_messages() -> None:
+    limits = TransportLimits(xml=Bounds(depth=2))
+    _, refused = read([SOAP + FAULT_PART + END], limits=limits)
+    assert refused == "service_failed.invalid_soap: elements are nested deeper than 2"
 
 
 @pytest.mark.parametrize(

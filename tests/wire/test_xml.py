@@ -12,11 +12,14 @@ from lxml import etree
 
 from xgate.errors import Fault
 from xgate.wire.names import read_text
-from xgate.wire.xml import NAMESPACE, TOLD, find_utf16, parse, scan
+from xgate.wire.xml import NAMESPACE, TOLD, Bounds, find_utf16, parse, scan
 
 BOMB = (
     b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxxxxxxxx"><!ENTITY y "&x;&x;&x;&x;&x;&x;&x;&x;">]><a>&y;</a>'
 )
+
+
+BOUNDS = Bounds()
 
 
 class Notes:
@@ -36,9 +39,9 @@ class Notes:
         self.heard.append(("text", text))
 
 
-def heard(data: bytes) -> list[tuple[object, ...]]:
+def heard(data: bytes, bounds: Bounds = BOUNDS) -> list[tuple[object, ...]]:
     notes = Notes()
-    scan(data, notes)
+    scan(data, notes, bounds=bounds)
     return notes.heard
 
 
@@ -196,8 +199,30 @@ def test_a_thousand_elements_cost_one_call_when_they_are_passed_over() -> None:
 def test_few_elements_are_told() -> None:
     passed = b"<passed>" + b"<b/>" * TOLD + b"</passed>"
     assert len(heard(b"<a>" + b"<b/>" * (TOLD - 2) + passed + b"</a>")) == 2 * TOLD - 1
-    with pytest.raises(Fault, match="too many elements"):
+    with pytest.raises(Fault, match="more than 10000 elements"):
         heard(b"<a>" + b"<b/>" * (TOLD - 1) + passed + b"</a>")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "fits", "more", "text"),
+    [
+        (Bounds(depth=2), b"<a><b/></a>", b"<a><b><c/></b></a>", "nested deeper than 2"),
+        (
+            Bounds(depth=3),
+            b"<a><passed><c/></passed></a>",
+            b"<a><passed><c><d/></c></passed></a>",
+            "nested deeper than 3",
+        ),
+        (Bounds(nodes=4), b"<a b='c'></a>", b"<a b='c'><d/></a><!-- -->", "more than 4 tags"),
+        (Bounds(told=2), b"<a><b/></a>", b"<a><b/><b/></a>", "more than 2 elements"),
+        (Bounds(namespace=3), b"<a xmlns='uri'/>", b"<a xmlns='urns'/>", "longer than 3 char"),
+    ],
+)
+def test_bounds_are_the_callers(bounds: Bounds, fits: bytes, more: bytes, text: str) -> None:
+    assert heard(fits, bounds)
+    with pytest.raises(Fault, match=f"invalid_xml: .*{text}"):
+        heard(more, bounds)
+    assert heard(more.removesuffix(b"<!-- -->"))
 
 
 def test_long_words_are_no_long_namespaces() -> None:

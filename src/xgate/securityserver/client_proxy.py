@@ -69,7 +69,8 @@ async def relay(
     body_limits = replace(server.body_limits, claim=visit.claim)
     limits = replace(server.transport_limits, claim=visit.claim)
     _, auth_ocsp = await server.wait_auth_key(world)
-    intake = await take_in(exchange, rest, world.globalconf.own, body_limits)
+    seconds = server.settings.limits.soap_seconds
+    intake = await take_in(exchange, rest, world.globalconf.own, body_limits, seconds=seconds)
     note.describe(intake.request, intake.request_id)
     client = check_registered(world.serverconf, intake.request.client)
     check_information_system(exchange, client, server)
@@ -114,7 +115,8 @@ async def relay(
 def _outlet(peer: ClientConnection, server: SecurityServer) -> Outlet:
     settings = server.settings
     patience = settings.peers.answer_seconds or math.inf
-    return Outlet(peer, patience=patience, rate=settings.limits.bytes_per_second)
+    rate, limits = settings.limits.bytes_per_second, server.transport_limits
+    return Outlet(peer, patience=patience, rate=rate, limits=limits)
 
 
 async def _send(
@@ -176,7 +178,7 @@ async def _receive(
             answer.status, answer.reason, answer.headers, protocol=intake.protocol
         )
         if isinstance(head, FaultHead):
-            raise await read_fault_body(peer)
+            raise await read_fault_body(peer, limits)
 
         async def on_head(original_content_type: str | None = head.original_content_type) -> None:
             answers.append(await intake.read_answer(received, original_content_type))

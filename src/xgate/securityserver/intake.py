@@ -114,16 +114,22 @@ class Intake(Protocol):
 
 
 async def take_in(
-    exchange: Exchange, rest: bool, instance: str, limits: BodyLimits
+    exchange: Exchange,
+    rest: bool,
+    instance: str,
+    limits: BodyLimits,
+    *,
+    seconds: float = 30.0,
 ) -> RestIntake | SoapIntake:
     """Read the request up to its message; attachments and body wait to be streamed.
 
     :param rest: the protocol (``is_rest``). :param instance: our own, for a query id made here.
+    :param limits: of what SOAP may cost. :param seconds: for a SOAP message to come.
     :raises Fault: ``client...`` for a bad SOAP request, else unprefixed.
     """
     if rest:
         return take_rest(exchange, instance)
-    return await take_soap(exchange, limits)
+    return await take_soap(exchange, limits, seconds=seconds)
 
 
 def check_belongs(intake: Intake, answer: Answer, sent: Seal) -> None:

@@ -22,10 +22,24 @@ class LimitSettings(Section, frozen=True):
     """What one message, one connection and one peer may take.
 
     :param head_bytes: of a request line with its headers. :param head_fields: how many of these.
-    :param soap_bytes: of a SOAP message. :param body_bytes: of a REST body or one attachment.
+    :param soap_bytes: of a SOAP message. :param soap_seconds: for an information system to send it,
+        without its attachments. :param body_bytes: of a REST body or one attachment.
+    :param rest_head_bytes: of the part that another server's REST message begins with: method,
+        target and headers, or status and headers.
+    :param xml_depth: of elements within each other in a SOAP message.
+    :param xml_nodes: tags, comments and attributes of one.
+    :param xml_header_elements: of one outside of what is in its Body.
+    :param xml_namespace_chars: of the name of a namespace in one.
     :param attachments: of one message. :param part_head_bytes: of the headers of one of its parts.
     :param part_heads_bytes: of the headers of all of them.
+    :param part_head_fields: headers of one part. :param part_line_bytes: of a line of these, which
+        must be shorter. :param part_field_bytes: of one of them with all its lines; likewise.
     :param multipart_depth: how deep an information system may nest multiparts.
+    :param multiparts: within the multipart of one message of an information system.
+    :param ocsp_parts: OCSP responses that come with a message. :param ocsp_bytes: of each.
+    :param signature_bytes: of a signature. :param chain_result_bytes: of the result of a hash chain
+        that comes with one. :param chain_bytes: of the chain.
+    :param fault_bytes: of a fault that another server sends in place of a message.
     :param connections: open at all ports for messages.
     :param connections_per_address: of them from one address, which is never allowed more than are
         free. :param connections_per_server: of them from one security server, by its certificate.
@@ -46,10 +60,27 @@ class LimitSettings(Section, frozen=True):
     head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=65_536)] = 8192
     head_fields: Annotated[int, msgspec.Meta(ge=10, le=1000)] = 200
     soap_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 10 << 20
+    soap_seconds: _Seconds = 30.0
+    rest_head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=64 << 10)] = 64 << 10
+    xml_depth: Annotated[int, msgspec.Meta(ge=10, le=250)] = 100
+    xml_nodes: Annotated[int, msgspec.Meta(ge=1000, le=100_000_000)] = 1_000_000
+    xml_header_elements: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
+    xml_namespace_chars: Annotated[int, msgspec.Meta(ge=100, le=10_000)] = 512
     attachments: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10_000
     part_head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=64 << 20)] = 256 << 10
     part_heads_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 4 << 20
+    part_head_fields: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 1000
+    part_line_bytes: Annotated[int, msgspec.Meta(ge=100, le=1 << 20)] = 1000
+    part_field_bytes: Annotated[int, msgspec.Meta(ge=100, le=1 << 20)] = 10_000
     multipart_depth: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+    multiparts: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 100
+    ocsp_parts: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
+    ocsp_bytes: Annotated[int, msgspec.Meta(ge=1024, le=16 << 20)] = 128 << 10
+    # What is larger could be received, and then no verifier would take it.
+    signature_bytes: Annotated[int, msgspec.Meta(ge=16 << 10, le=1 << 20)] = 1 << 20
+    chain_result_bytes: Annotated[int, msgspec.Meta(ge=1024, le=4 << 20)] = 1 << 20
+    chain_bytes: Annotated[int, msgspec.Meta(ge=16 << 10, le=4 << 20)] = 4 << 20
+    fault_bytes: Annotated[int, msgspec.Meta(ge=1024, le=16 << 20)] = 1 << 20
     body_bytes: _Octets = 1 << 40
     connections: _Count = 5000
     connections_per_address: _Count = 1000

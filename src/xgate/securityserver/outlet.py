@@ -20,11 +20,10 @@ from xgate.net.http import HeaderList
 from xgate.net.stream import Octets
 from xgate.securityserver.aside import read_aside
 from xgate.wire.faults import read_soap_fault
-from xgate.wire.transport import FaultHead, read_response_head
+from xgate.wire.transport import FaultHead, TransportLimits, read_response_head
 
 __all__ = ["Outlet", "PeerSaidError", "read_fault_body"]
 
-_FAULT_BYTES = 1 << 20
 _LISTEN_SECONDS = 2.0
 _STANDSTILL_SECONDS = 30.0
 
@@ -47,13 +46,15 @@ class Outlet:
         *,
         patience: float = math.inf,
         rate: int = 0,
+        limits: TransportLimits | None = None,
     ) -> None:
         """:param standstill: how many seconds one send may take.
 
         :param patience: how many the answer may take. :param rate: and beyond that, how many octets
-            a second it must have.
+            a second it must have. :param limits: of a fault that it answers with.
         """
         self._peer = peer
+        self._limits = limits or TransportLimits()
         self._patience, self._rate = patience, rate
         self._sound = True
         peer.timeout, peer.rate = standstill, 0
@@ -88,7 +89,7 @@ class Outlet:
                 head = await self._peer.receive_head()
                 read = read_response_head(head.status, head.reason, head.headers)
                 if isinstance(read, FaultHead):
-                    return PeerSaidError(await read_fault_body(self._peer))
+                    return PeerSaidError(await read_fault_body(self._peer, self._limits))
             except Fault as fault:
                 return PeerSaidError(fault)
             except RefusedError as refusal:
@@ -102,15 +103,18 @@ class Outlet:
         return error
 
 
-async def read_fault_body(peer: ClientConnection) -> Fault:
+async def read_fault_body(peer: ClientConnection, limits: TransportLimits) -> Fault:
     """The fault that is the whole body of an answer.
 
+    :param limits: of its octets and its form.
     :raises Fault: ``service_failed...`` when it is none. :raises NetError: as the connection.
     """
     octets = bytearray()
     while data := await peer.receive():
         octets += data
-        if len(octets) > _FAULT_BYTES:
-            raise Fault("service_failed.io_error", "The fault document is too large")
+        if len(octets) > limits.fault:
+            text = f"The fault document is larger than {limits.fault} bytes"
+            raise Fault("service_failed.io_error", text)
+    read = partial(read_soap_fault, limit=limits.fault, bounds=limits.xml)
     with faults_under(SERVICE_FAILED):
-        return await read_aside(bytes(octets), read_soap_fault)
+        return await read_aside(bytes(octets), read)

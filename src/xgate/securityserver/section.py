@@ -8,8 +8,10 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -42,17 +44,24 @@ def read_table(path: Path, kind: type[_S]) -> _S:
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{path}: {_explain(str(error), kind)}") from None
+        raise SettingsError(f"{path}: {_explain(str(error), kind, table)}") from None
 
 
 _INDEX = re.compile(r"\[[^]]*\]")
+_STEP = re.compile(r"\[[^]]*\]|[^.[]+")
+_OUT_OF_BOUNDS = re.compile(r"Expected `(?:int|float)` [<>].* - at `\$(?P<at>.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]*)`(?: - at `\$(?P<at>.*)`)?")
 
 
-def _explain(text: str, whole: type[Section]) -> str:
-    """The validation error in words; for an unknown key, with the nearest known one."""
+def _explain(text: str, whole: type[Section], table: Mapping[str, Any]) -> str:
+    """The validation error in words: with the number that is out of bounds, or for an unknown key
+    with the nearest known one.
+    """
     match = _UNKNOWN.fullmatch(text)
     if match is None:
+        bounded = _OUT_OF_BOUNDS.fullmatch(text)
+        with suppress(LookupError, ValueError):  # a place in a table without a name of its own
+            return f"{text}, and it is {_value_at(bounded['at'], table)}" if bounded else text
         return text
     place = (match["at"] or "").strip(".")
     section = _section_at(place, whole)
@@ -61,6 +70,14 @@ def _explain(text: str, whole: type[Section]) -> str:
     where = f"[{_INDEX.sub('', place)}] " if place else ""
     hint = f"did you mean '{near[0]}'?" if near else "known here: " + ", ".join(known)
     return f"{where}unknown key '{match['name']}'; {hint}"
+
+
+def _value_at(place: str, table: Mapping[str, Any]) -> object:
+    """What a file has at a place that a validation error names."""
+    found: Any = table
+    for step in _STEP.findall(place):
+        found = found[int(step[1:-1]) if step.startswith("[") else step]
+    return found
 
 
 def _section_at(place: str, section: type[Section]) -> type[Section]:

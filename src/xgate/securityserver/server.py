@@ -41,7 +41,9 @@ from xgate.signer.keyring import AuthKey, Keyring, choose_auth_key, choose_sign_
 from xgate.signer.signer import SigningContext
 from xgate.trust.certificate import Certificate
 from xgate.wire.attachments import BodyLimits
+from xgate.wire.mime import MimeLimits
 from xgate.wire.transport import TransportLimits
+from xgate.wire.xml import Bounds
 
 __all__ = ["SecurityServer", "new_token", "new_uuid"]
 
@@ -166,17 +168,39 @@ class SecurityServer:
 
 def _limits_of(settings: LimitSettings) -> tuple[BodyLimits, TransportLimits]:
     """What bodies of information systems, and messages of other servers, may cost."""
-    head, headers = settings.part_head_bytes, settings.part_heads_bytes
+    mime = MimeLimits(
+        line=settings.part_line_bytes,
+        field=settings.part_field_bytes,
+        fields=settings.part_head_fields,
+        header=settings.part_head_bytes,
+        headers=settings.part_heads_bytes,
+    )
+    xml = Bounds(
+        depth=settings.xml_depth,
+        nodes=settings.xml_nodes,
+        told=settings.xml_header_elements,
+        namespace=settings.xml_namespace_chars,
+    )
     body = BodyLimits(
         head=settings.soap_bytes,
         attachments=settings.attachments,
         depth=settings.multipart_depth,
-        mime=replace(BodyLimits().mime, header=head, headers=headers),
+        nested=settings.multiparts,
+        mime=replace(mime, excess=BodyLimits().mime.excess),
+        xml=xml,
     )
     transport = TransportLimits(
         head=settings.soap_bytes,
+        rest_head=settings.rest_head_bytes,
+        ocsp=settings.ocsp_bytes,
+        ocsp_count=settings.ocsp_parts,
+        chain_result=settings.chain_result_bytes,
+        chain=settings.chain_bytes,
+        signature=settings.signature_bytes,
+        fault=settings.fault_bytes,
         attachments=settings.attachments,
-        mime=replace(TransportLimits().mime, header=head, headers=headers),
+        mime=mime,
+        xml=xml,
     )
     return body, transport
 

@@ -50,6 +50,7 @@ from xgate.wire.transport import (
     check_original_content_type,
     read_request_head,
 )
+from xgate.wire.xml import Bounds
 
 __all__ = ["serve"]
 
@@ -158,7 +159,8 @@ class _Arrival:
         :raises Fault: under ``service_failed``; ``missing_soap`` for a fault in its place.
         """
         with faults_under(SERVICE_FAILED):
-            found = await _read_request(self._head, self._received)
+            bounds = self._server.transport_limits.xml
+            found = await _read_request(self._head, self._received, bounds)
         if isinstance(found, Fault):
             raise Fault("missing_soap", "Request does not have SOAP message")
         self.request = request = found
@@ -205,13 +207,14 @@ class _Arrival:
             raise Fault("ssl_authentication_failed", str(fault)) from fault
 
 
-async def _read_request(head: TransportHead, received: Received) -> Request | Fault:
+async def _read_request(head: TransportHead, received: Received, bounds: Bounds) -> Request | Fault:
     assert received.head is not None
     if head.protocol == "REST":
         return read_rest_request(received.octets)
     check_original_content_type(head.original_content_type)
     octets = received.octets  # the reader of the message has held them to the limit
-    read = partial(read_soap, content_type=received.head.content_type, limit=len(octets))
+    kind = received.head.content_type
+    read = partial(read_soap, content_type=kind, limit=len(octets), bounds=bounds)
     return await read_aside(octets, read)
 
 

@@ -134,7 +134,7 @@ async def _call_soap(
             reader = SoapBodyReader(content_type, answer=True, limits=limits)
             body = SoapBody(connection.receive, reader, SERVICE_FAILED)
             part = await body.head()
-            message = await _read_answer(part)
+            message = await _read_answer(part, limits)
             message = with_request_hash(message, received.seal.parts[0].digest)
             sent.message(message.octets)
             await reply.head(part.content_type, part.headers, message.octets)
@@ -172,10 +172,10 @@ def _check_answer(answer: ResponseHead) -> str:
     return content_type
 
 
-async def _read_answer(part: Head) -> SoapMessage:
+async def _read_answer(part: Head, limits: BodyLimits) -> SoapMessage:
     """The service's message; a fault of the service is raised as it came."""
     octets = part.octets  # the reader of the body has held them to the limit
-    read = partial(read_soap, content_type=part.content_type, limit=len(octets))
+    read = partial(read_soap, content_type=part.content_type, limit=len(octets), bounds=limits.xml)
     found = await read_aside(octets, read)
     if isinstance(found, Fault):
         raise found

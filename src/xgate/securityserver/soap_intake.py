@@ -31,10 +31,9 @@ from xgate.wire.transport import (
     check_original_content_type,
     check_soap_action,
 )
+from xgate.wire.xml import Bounds
 
 __all__ = ["SoapIntake", "check_posted", "take_soap"]
-
-_READING_SECONDS = 30.0  # for the message itself, not for its attachments (soap-protocol 3)
 
 
 def check_posted(exchange: Exchange) -> None:
@@ -46,10 +45,11 @@ def check_posted(exchange: Exchange) -> None:
         check_method(exchange.method)
 
 
-async def take_soap(exchange: Exchange, limits: BodyLimits) -> SoapIntake:
+async def take_soap(exchange: Exchange, limits: BodyLimits, *, seconds: float = 30.0) -> SoapIntake:
     """Read a SOAP request up to its message; the attachments wait.
 
-    :param limits: of what it may cost.
+    :param limits: of what it may cost. :param seconds: for the message itself, not for its
+        attachments (soap-protocol 3).
     :raises Fault: ``client...`` for what is wrong with it, else ``internal_error``.
     """
     content_type = exchange.find_header("content-type") or ""
@@ -60,13 +60,15 @@ async def take_soap(exchange: Exchange, limits: BodyLimits) -> SoapIntake:
     check_original_content_type(content_type)
     with faults_under(CLIENT):
         reader = SoapBodyReader(content_type, limits=limits)
-        intake = SoapIntake(exchange, reader, content_type, soap_action)
-        with trio.move_on_after(_READING_SECONDS) as reading:
+        intake = SoapIntake(exchange, reader, content_type, soap_action, limits.xml)
+        with trio.move_on_after(seconds) as reading:
             head = await intake.wait_head()
     if reading.cancelled_caught:
         raise Fault("internal_error", "Reading SOAP from request timed out")
     with faults_under(CLIENT):
-        read = partial(read_soap, content_type=head.content_type, limit=limits.head)
+        read = partial(
+            read_soap, content_type=head.content_type, limit=limits.head, bounds=limits.xml
+        )
         found = await read_aside(head.octets, read)
     if isinstance(found, Fault):
         raise fault_of_caller(found)
@@ -81,13 +83,20 @@ class SoapIntake:
     request: SoapMessage
 
     def __init__(
-        self, exchange: Exchange, reader: SoapBodyReader, content_type: str, soap_action: str
+        self,
+        exchange: Exchange,
+        reader: SoapBodyReader,
+        content_type: str,
+        soap_action: str,
+        bounds: Bounds,
     ) -> None:
+        """:param bounds: of the form of the answer."""
         self.request_id = new_uuid()
         self.content_type = content_type
         self.soap_action = soap_action
         self._body = SoapBody(exchange.receive, reader, CLIENT)
         self._head: Head | None = None
+        self._bounds = bounds
         self._answer_type = ""
 
     async def wait_head(self) -> Head:
@@ -126,7 +135,7 @@ class SoapIntake:
         with faults_under(SERVICE_FAILED):
             octets = received.octets  # the reader of the message has held them to the limit
             kind = received.head.content_type
-            read = partial(read_soap, content_type=kind, limit=len(octets))
+            read = partial(read_soap, content_type=kind, limit=len(octets), bounds=self._bounds)
             found = await read_aside(octets, read)
         if isinstance(found, Fault):
             raise found

@@ -23,6 +23,9 @@ from xgate.wire.rest import read_rest_request, read_rest_response
 __all__ = ["Parties", "parties_of"]
 
 
+_DEPTH = 250  # the most that a server can be set to take
+
+
 class Parties(msgspec.Struct, frozen=True):
     """The two ends of a message.
 
@@ -41,7 +44,8 @@ def parties_of(message: bytes) -> Parties:
         codes of ``wire.names.read_id``, if they are SOAP that does not name its signer once.
     """
     try:
-        envelope = xml.parse(message)
+        # Octets and nodes were bounded when it was exchanged, perhaps by other settings than ours.
+        envelope = xml.parse(message, limit=len(message), depth=_DEPTH, nodes=len(message))
     except Fault:
         return _rest_parties(message)
     if envelope.tag != f"{{{SOAP_NS}}}Envelope":

@@ -26,6 +26,7 @@ from xgate.wire.fields import (
 from xgate.wire.mime import MimeEvent, MimeLimits, MultipartReader
 from xgate.wire.mime import PartBegin as MimePart
 from xgate.wire.parts import Head, PartBegin, PartData, PartEnd
+from xgate.wire.xml import Bounds
 
 __all__ = [
     "SOAP_TYPE",
@@ -54,6 +55,7 @@ class BodyLimits(msgspec.Struct, frozen=True):
     :param attachments: their number.
     :param depth: how deep multiparts may be nested.
     :param nested: how many multiparts there may be within.
+    :param xml: of the message's form, for whoever reads it.
     :param claim: told of octets of the message before they are kept; may raise to refuse them.
     """
 
@@ -62,6 +64,7 @@ class BodyLimits(msgspec.Struct, frozen=True):
     depth: int = 10
     nested: int = 100
     mime: MimeLimits = MimeLimits(excess="mime_parsing_failed")
+    xml: Bounds = Bounds()
     claim: Callable[[int], None] | None = None
 
 
@@ -186,7 +189,8 @@ class SoapBodyReader:
             return
         self._number += 1
         if self._number > self._limits.attachments:
-            raise Fault("invalid_message", "Too many attachments")
+            text = f"There are more than {self._limits.attachments} attachments"
+            raise Fault("invalid_message", text)
         events.append(PartBegin(self._number, content_type, without_content_type(headers)))
 
     def _maybe_nest(self, content_type: ContentType) -> bool:
@@ -195,8 +199,12 @@ class SoapBodyReader:
         if not multipart and content_type.base != "message/rfc822":
             return False
         self._nested += 1
-        if len(self._readers) >= self._limits.depth or self._nested > self._limits.nested:
-            raise Fault("mime_parsing_failed", "Multiparts are nested too deeply or too often")
+        if len(self._readers) >= self._limits.depth:
+            text = f"Multiparts are nested deeper than {self._limits.depth}"
+            raise Fault("mime_parsing_failed", text)
+        if self._nested > self._limits.nested:
+            text = f"There are more than {self._limits.nested} multiparts within one"
+            raise Fault("mime_parsing_failed", text)
         self._readers.append(MultipartReader(multipart or None, self._limits.mime))
         return True
 

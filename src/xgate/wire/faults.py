@@ -17,7 +17,7 @@ from xgate.wire.content_type import find_charset
 from xgate.wire.fault_codes import new_code, old_code
 from xgate.wire.names import SOAP_NS
 from xgate.wire.soap_scope import Scope, ScopeReader, TextScope, local_name
-from xgate.wire.xml import LIMIT, find_utf16, scan
+from xgate.wire.xml import LIMIT, Bounds, find_utf16, scan
 
 __all__ = [
     "escape",
@@ -47,25 +47,29 @@ def write_soap_fault(fault: Fault) -> bytes:
     ).encode()
 
 
-def read_soap_fault(data: bytes, *, limit: int = LIMIT) -> Fault:
+_BOUNDS = Bounds()
+
+
+def read_soap_fault(data: bytes, *, limit: int = LIMIT, bounds: Bounds = _BOUNDS) -> Fault:
     """The fault that a document holds; its XML is kept in ``raw``, as UTF-8.
 
     :raises Fault: ``invalid_soap`` for what is no XML; ``invalid_message`` for what is no fault.
     """
-    fault = find_soap_fault(data, limit=limit)
+    fault = find_soap_fault(data, limit=limit, bounds=bounds)
     if fault is None:
         text = "Expected fault message, but got regular SOAP message"
         raise Fault("invalid_message", text)
     return fault
 
 
-def find_soap_fault(data: bytes, *, limit: int = LIMIT) -> Fault | None:
+def find_soap_fault(data: bytes, *, limit: int = LIMIT, bounds: Bounds = _BOUNDS) -> Fault | None:
     """As ``read_soap_fault``, but None for a document that is no fault.
 
     :raises Fault: ``invalid_soap`` for what is no XML.
     """
     found = _Found()
-    scan(data, ScopeReader(_Way(found, *_WAY)), limit=limit, code="invalid_soap")
+    reader = ScopeReader(_Way(found, *_WAY))
+    scan(data, reader, limit=limit, bounds=bounds, code="invalid_soap")
     if not found.seen:
         return None
     code = found.texts.get("faultcode", "").strip()

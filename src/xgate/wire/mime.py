@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NoReturn
 
 import msgspec
 
@@ -247,7 +248,8 @@ class _FieldReader:
     def check_line(self, line: bytes) -> None:
         """Refuse a line that is too long, whether it has ended or not."""
         if len(line) >= self._limits.line:
-            raise Fault("mime_parsing_failed", "Maximum line length limit exceeded")
+            text = f"Maximum line length limit exceeded: {self._limits.line} bytes"
+            raise Fault("mime_parsing_failed", text)
 
     def add(self, line: bytes) -> None:
         if not self._lines or line[:1] not in (b" ", b"\t"):
@@ -257,14 +259,18 @@ class _FieldReader:
         self._field_size += len(line)
         self._size += len(line)
         self._total += len(line)
-        if (
-            self._count > self._limits.fields
-            or self._size > self._limits.header
-            or self._total > self._limits.headers
-        ):
-            raise Fault(self._limits.excess, "Maximum header limit exceeded")
-        if self._field_size >= self._limits.field:
-            raise Fault(self._limits.excess, "Maximum header length limit exceeded")
+        limits = self._limits
+        if self._count > limits.fields:
+            self._refuse(f"Maximum header limit exceeded: {limits.fields} fields")
+        if self._size > limits.header:
+            self._refuse(f"Maximum header limit exceeded: {limits.header} bytes of one part")
+        if self._total > limits.headers:
+            self._refuse(f"Maximum header limit exceeded: {limits.headers} bytes of all parts")
+        if self._field_size >= limits.field:
+            self._refuse(f"Maximum header length limit exceeded: {limits.field} bytes")
+
+    def _refuse(self, text: str) -> NoReturn:
+        raise Fault(self._limits.excess, text)
 
     def take(self) -> Headers:
         self._end_field()

@@ -200,7 +200,8 @@ _LONGEST = 10_000
 
 def _bounded(text: str) -> str:
     if len(text) > _LONGEST:
-        raise Fault("invalid_soap", "Malformed SOAP message: a header field is too long")
+        text = f"Malformed SOAP message: a header field is longer than {_LONGEST} characters"
+        raise Fault("invalid_soap", text)
     return text
 
 

@@ -18,27 +18,31 @@ from xgate.wire.names import SOAP_ENCODING_NS, SOAP_NS
 from xgate.wire.soap_header import Facts, HeaderScope
 from xgate.wire.soap_message import SoapMessage
 from xgate.wire.soap_scope import Scope, ScopeReader, local_name
-from xgate.wire.xml import LIMIT, scan
+from xgate.wire.xml import LIMIT, Bounds, scan
 
 __all__ = ["read_soap"]
 
+_BOUNDS = Bounds()
 
-def read_soap(octets: bytes, content_type: str, *, limit: int = LIMIT) -> SoapMessage | Fault:
+
+def read_soap(
+    octets: bytes, content_type: str, *, limit: int = LIMIT, bounds: Bounds = _BOUNDS
+) -> SoapMessage | Fault:
     """The message that the octets hold; or the fault in them, which is returned and not raised.
 
     A returned fault is another party's: its ``raw`` is what is handed on, in UTF-8.
 
     :param content_type: the whole value of the message's (or its part's) Content-Type.
-    :param limit: the largest message taken, in octets.
+    :param limit: the largest message taken, in octets. :param bounds: of its form.
     :raises Fault: by soap-protocol 5, its codes and texts in its order; ``internal_error`` for a
         charset that is not known.
     """
     charset = _read_charset(content_type)
     document = _Document()
-    scan(octets, ScopeReader(document), limit=limit, code="invalid_soap")
+    scan(octets, ScopeReader(document), limit=limit, bounds=bounds, code="invalid_soap")
     envelope = document.envelope
     if envelope.fault:
-        return read_soap_fault(octets, limit=limit)
+        return read_soap_fault(octets, limit=limit, bounds=bounds)
     return SoapMessage(octets=octets, content_type=content_type, charset=charset, **envelope.fields)
 
 

@@ -14,6 +14,7 @@ import msgspec
 from xgate.errors import Fault
 from xgate.wire.mime import MimeLimits
 from xgate.wire.parts import Head, PartBegin, PartData, PartEnd, Protocol
+from xgate.wire.xml import Bounds
 
 __all__ = [
     "FAULT_TYPE",
@@ -54,18 +55,22 @@ Sender = Literal["client", "server"]
 class TransportLimits(msgspec.Struct, frozen=True):
     """What the parts of a message may cost, in octets or in number. Contents stream, unlimited.
 
+    :param head: of a SOAP message. :param rest_head: of the head of a REST message.
+    :param xml: of the form of a SOAP message, for whoever reads it, and of faults.
     :param claim: told of octets before they are kept; may raise to refuse them.
     """
 
     head: int = 10 * _MIB
+    rest_head: int = 64 * 1024
     ocsp: int = 128 * 1024
     ocsp_count: int = 16
     chain_result: int = _MIB
     chain: int = 4 * _MIB
-    signature: int = 4 * _MIB
+    signature: int = _MIB
     fault: int = _MIB
     attachments: int = 10_000
     mime: MimeLimits = MimeLimits()
+    xml: Bounds = Bounds()
     claim: Callable[[int], None] | None = None
 
 

@@ -122,7 +122,10 @@ class MessageReader:
         """Whether a message broke off in a SOAP part that is a fault: that is a regular end."""
         head = last[-1] if last and self._protocol == "SOAP" else None
         with faults_under(SERVICE_FAILED):
-            return isinstance(head, Head) and find_soap_fault(head.octets) is not None
+            return isinstance(head, Head) and self._find_fault(head.octets) is not None
+
+    def _find_fault(self, octets: bytes) -> Fault | None:
+        return find_soap_fault(octets, limit=len(octets), bounds=self._limits.xml)
 
     def _take(self, event: MimeEvent, events: list[Event]) -> None:
         if isinstance(event, MimePart):
@@ -145,7 +148,8 @@ class MessageReader:
         if self._kind == "ocsp":
             self._ocsp_count += 1
             if self._ocsp_count > self._limits.ocsp_count:
-                raise Fault("invalid_message", "Too many OCSP responses")
+                text = f"There are more than {self._limits.ocsp_count} OCSP responses"
+                raise Fault("invalid_message", text)
         elif self._kind == "attachments":
             if self._type.boundary is None:
                 text = "Multipart content type is missing required boundary"
@@ -173,7 +177,8 @@ class MessageReader:
         elif self._inner is not None:
             self._take_inner(self._inner.feed(event.data), events)
         else:
-            limit: int = getattr(self._limits, self._kind)
+            rest_head = self._kind == "head" and self._protocol == "REST"
+            limit: int = getattr(self._limits, "rest_head" if rest_head else self._kind)
             if len(self._gathered) + len(event.data) > limit:
                 text = f"The {self._kind} part is larger than {limit} bytes"
                 raise Fault("service_failed.invalid_message", text)
@@ -202,7 +207,7 @@ class MessageReader:
 
     def _read_fault(self, octets: bytes) -> FaultPart:
         with faults_under(SERVICE_FAILED):
-            fault = find_soap_fault(octets, limit=self._limits.fault)
+            fault = self._find_fault(octets)
             if fault is None:
                 text = f"Received invalid content type instead of signature: {self._type.base}"
                 raise Fault("invalid_content_type", text)
@@ -219,7 +224,8 @@ class MessageReader:
     def _begin_attachment(self, headers: Headers) -> PartBegin:
         self._number += 1
         if self._number > self._limits.attachments:
-            raise Fault("invalid_message", "Too many attachments")
+            text = f"There are more than {self._limits.attachments} attachments"
+            raise Fault("invalid_message", text)
         content_type = find_header(headers, "content-type")
         if content_type is None:
             raise Fault("invalid_content_type", "Could not get content type for part")

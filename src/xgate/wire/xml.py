@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NoReturn, Protocol
 from xml.parsers import expat
 
+import msgspec
 from lxml import etree
 
 from xgate.errors import Fault
@@ -24,6 +25,7 @@ __all__ = [
     "NAMESPACE",
     "NODES",
     "TOLD",
+    "Bounds",
     "Scanner",
     "find_utf16",
     "parse",
@@ -41,6 +43,22 @@ TOLD = 10_000
 """How many elements a scanner is told of; more are no message, for those inside are passed over."""
 NAMESPACE = 512
 """How long the name of a namespace may be, in characters."""
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What the form of a message may cost a scanner, whatever its size.
+
+    :param depth: see ``DEPTH``. :param nodes: see ``NODES``. :param told: see ``TOLD``.
+    :param namespace: see ``NAMESPACE``.
+    """
+
+    depth: int = DEPTH
+    nodes: int = NODES
+    told: int = TOLD
+    namespace: int = NAMESPACE
+
+
+_DEFAULT = Bounds()
 
 
 class Scanner(Protocol):
@@ -114,7 +132,7 @@ def scan(
     handler: Scanner,
     *,
     limit: int = LIMIT,
-    depth: int = DEPTH,
+    bounds: Bounds = _DEFAULT,
     code: str = "invalid_xml",
 ) -> None:
     """Read a document as events, with the place of every tag in the original octets.
@@ -128,9 +146,9 @@ def scan(
     """
     if len(data) > limit:
         _refuse(f"the document is larger than {limit} bytes", code)
-    _check_nodes(data, code)
+    _check_nodes(data, code, bounds.nodes)
     _check_prolog(_ascii_view(data), code)
-    _Pass(handler, depth, code).run(data)
+    _Pass(handler, bounds, code).run(data)
 
 
 def find_utf16(data: bytes) -> str | None:
@@ -141,9 +159,9 @@ def find_utf16(data: bytes) -> str | None:
 class _Pass:
     """One run of expat: names put together, depth counted, the handler called."""
 
-    def __init__(self, handler: Scanner, depth: int, code: str) -> None:
+    def __init__(self, handler: Scanner, bounds: Bounds, code: str) -> None:
         self._handler = handler
-        self._limit = depth
+        self._bounds = bounds
         self._code = code
         self._depth = 0
         self._marked = False
@@ -170,10 +188,11 @@ class _Pass:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         self._told += 1
-        if self._depth > self._limit:
-            _refuse(f"elements are nested deeper than {self._limit}", self._code)
-        if self._told > TOLD:
-            _refuse("the document has too many elements where few are expected", self._code)
+        if self._depth > self._bounds.depth:
+            _refuse(f"elements are nested deeper than {self._bounds.depth}", self._code)
+        if self._told > self._bounds.told:
+            text = f"there are more than {self._bounds.told} elements where few are expected"
+            _refuse(text, self._code)
         named = {_clark(key): value for key, value in attributes.items()} if attributes else {}
         if not self._handler.start(_clark(name), named, self._parser.CurrentByteIndex):
             self._pass_over()
@@ -186,7 +205,7 @@ class _Pass:
         """Only count depth until the element that is open now has closed: most of a message is
         inside its body, and this is a third of the work.
         """
-        depth, resumed, limit = self._depth, self._depth, self._limit
+        depth, resumed, limit = self._depth, self._depth, self._bounds.depth
 
         def start(name: str, attributes: dict[str, str]) -> None:
             nonlocal depth
@@ -206,8 +225,8 @@ class _Pass:
         self._parser.CharacterDataHandler = None
 
     def _namespace(self, prefix: str | None, name: str | None) -> None:
-        if name is not None and len(name) > NAMESPACE:
-            _refuse(_LONG_NAMESPACE, self._code)
+        if name is not None and len(name) > self._bounds.namespace:
+            _refuse(_long_namespace(self._bounds.namespace), self._code)
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding is None:
@@ -222,7 +241,6 @@ class _Pass:
 
 
 _DOCTYPE = "a document type declaration is not allowed"
-_LONG_NAMESPACE = f"the name of a namespace is longer than {NAMESPACE} characters"
 _CONTRADICTED = "the XML declaration contradicts the byte order mark"
 _ENTITY = etree.Entity
 _BOM = b"\xef\xbb\xbf"
@@ -274,13 +292,17 @@ def _is_plain(data: bytes) -> bool:
 
 def _check_nodes(data: bytes, code: str = "invalid_xml", most: int = NODES) -> None:
     if data.count(b"<") + data.count(b"=") > most:
-        _refuse("the document has too many nodes", code)
+        _refuse(f"the document has more than {most} tags, comments and attributes", code)
 
 
 def _check_namespaces(root: etree._Element) -> None:
     for _, (_, name) in etree.iterwalk(root, events=("start-ns",)):
         if len(name) > NAMESPACE:
-            _refuse(_LONG_NAMESPACE)
+            _refuse(_long_namespace(NAMESPACE))
+
+
+def _long_namespace(most: int) -> str:
+    return f"the name of a namespace is longer than {most} characters"
 
 
 def _check_prolog(data: bytes, code: str = "invalid_xml") -> None:
