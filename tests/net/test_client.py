@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from xgate.net.client import ClientConnection, connect
+from xgate.net.client import ClientConnection, HeadLimits, connect
 from xgate.net.context import information_system_context, peer_client_context, service_context
 from xgate.net.errors import ClosedError, ConnectError, HttpError, TimedOutError
 from xgate.net.listen import listen_on, serve_listeners
@@ -53,6 +53,29 @@ async def read_body(client: ClientConnection) -> bytes:
     while piece := await client.receive():
         pieces.append(piece)
     return b"".join(pieces)
+
+
+@pytest.mark.parametrize(
+    ("heads", "said"),
+    [
+        (HeadLimits(len(OK) - 6), ""),
+        (HeadLimits(len(OK) - 7), "the head has more than 33 bytes"),
+        (HeadLimits(fields=1), ""),
+        (HeadLimits(fields=0), "the head has more than 0 headers"),
+    ],
+)
+async def test_the_head_of_an_answer_has_its_limits(heads: HeadLimits, said: str) -> None:
+    near, far = stream_pair()
+    client = ClientConnection(near, "example.org", heads)
+    try:
+        if not said:
+            assert await exchange(client, far, OK) == b"ok"
+            return
+        with pytest.raises(HttpError, match=said):
+            await exchange(client, far, OK)
+    finally:
+        for stream in (near, far):
+            stream.socket.close()
 
 
 async def test_sized_and_chunked_requests_keep_their_names_and_order(a_client: Connect) -> None:

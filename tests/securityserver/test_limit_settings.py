@@ -13,6 +13,7 @@ from xgate.securityserver.section import SettingsError, read_table
 
 BOUNDS: dict[str, tuple[Any, Any]] = {
     "head-bytes": (1024, 65_536),
+    "answer-head-bytes": (1024, 65_536),
     "head-fields": (10, 1000),
     "soap-bytes": (1024, 1 << 30),
     "soap-seconds": (0.1, 86_400),

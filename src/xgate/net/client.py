@@ -19,14 +19,26 @@ from xgate.net.dial import dial
 from xgate.net.errors import ClosedError, HttpError
 from xgate.net.http import HeaderList, HttpEnd, Pace, make_data, make_request, read_headers
 from xgate.net.stream import Octets, SocketStream, Stream
-from xgate.net.strict import Framing, StrictFilter, check_response
+from xgate.net.strict import FIELD_LIMIT, Framing, StrictFilter, check_response
 from xgate.net.tls import connect_tls
 
-__all__ = ["ClientConnection", "ResponseHead", "connect", "connect_on"]
+__all__ = ["ClientConnection", "HeadLimits", "ResponseHead", "connect", "connect_on"]
 
-_HEAD_LIMIT = 65536
 _INTERIM_LIMIT = 16  # responses of the 1xx kind before the real one
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+class HeadLimits(msgspec.Struct, frozen=True):
+    """What the head of an answer may cost.
+
+    :param octets: of a status line with its headers. :param fields: how many of these.
+    """
+
+    octets: int = 65536
+    fields: int = FIELD_LIMIT
+
+
+_HEADS = HeadLimits()
 
 
 class ResponseHead(msgspec.Struct, frozen=True):
@@ -48,16 +60,19 @@ async def connect(
     *,
     tls: TlsContext | None = None,
     timeout: float = 30.0,
+    heads: HeadLimits = _HEADS,
 ) -> ClientConnection:
     """Connect, and do the TLS handshake if a context is given.
 
     :param host: name or address. :param timeout: seconds for all of it.
+    :param heads: of what the server answers.
     :raises ConnectError: no address answers. :raises TlsError, ClosedError: the handshake failed.
     :raises TimedOutError: not done in time.
     """
     deadline = trio.current_time() + timeout
     plain = await dial(host, port, timeout=timeout)
-    return await connect_on(plain, host, port, tls=tls, timeout=deadline - trio.current_time())
+    left = deadline - trio.current_time()
+    return await connect_on(plain, host, port, tls=tls, timeout=left, heads=heads)
 
 
 async def connect_on(
@@ -67,6 +82,7 @@ async def connect_on(
     *,
     tls: TlsContext | None = None,
     timeout: float = 30.0,
+    heads: HeadLimits = _HEADS,
 ) -> ClientConnection:
     """The same on a TCP connection that is there already; closes it if the handshake fails."""
     stream: Stream = plain
@@ -80,7 +96,7 @@ async def connect_on(
         )
     name = f"[{host}]" if ":" in host else host
     usual = port == (80 if tls is None else 443)
-    return ClientConnection(stream, name if usual else f"{name}:{port}")
+    return ClientConnection(stream, name if usual else f"{name}:{port}", heads)
 
 
 class ClientConnection:
@@ -92,7 +108,7 @@ class ClientConnection:
     :ivar target: what whoever opened it calls the server; nothing here looks at it.
     """
 
-    def __init__(self, stream: Stream, authority: str, *, head_limit: int = _HEAD_LIMIT) -> None:
+    def __init__(self, stream: Stream, authority: str, heads: HeadLimits = _HEADS) -> None:
         self.stream = stream
         self.timeout = math.inf
         self.rate = 0
@@ -101,7 +117,7 @@ class ClientConnection:
         self._method = b""
         self._framing = Framing.SIZED
         self._began = False
-        strict = StrictFilter(self._check_head, head_limit)
+        strict = StrictFilter(self._check_head, heads.octets, heads.fields)
         self._http = HttpEnd(stream, h11.CLIENT, strict)
 
     @property

@@ -312,12 +312,12 @@ def _check_size(held: bytes, end: int, limit: int, fields: int) -> None:
     if held.count(b"\r\n", 0, min(size, limit) + 2) >= fields + 2:
         one_too_many = len(b"\r\n".join(held.split(b"\r\n", fields + 2)[:-1]))
         if bad < 0 or one_too_many < bad:
-            raise HttpError("the head has too many headers", 431)
+            raise HttpError(f"the head has more than {fields} headers", 431)
     if bad >= 0:
         raise HttpError("a control character or a bare line end")
     if size > limit:
         line = held.find(b"\r\n", 0, limit)
-        raise HttpError("the head is too long", 414 if line < 0 else 431)
+        raise HttpError(f"the head has more than {limit} bytes", 414 if line < 0 else 431)
 
 
 def _blank_line_begun(held: bytes) -> int:

@@ -21,7 +21,8 @@ _Octets = Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
 class LimitSettings(Section, frozen=True):
     """What one message, one connection and one peer may take.
 
-    :param head_bytes: of a request line with its headers. :param head_fields: how many of these.
+    :param head_bytes: of a request line with its headers. :param answer_head_bytes: of what a
+        service or another server answers, before the body. :param head_fields: headers of either.
     :param soap_bytes: of a SOAP message. :param soap_seconds: for an information system to send it,
         without its attachments. :param body_bytes: of a REST body or one attachment.
     :param rest_head_bytes: of the part that another server's REST message begins with: method,
@@ -58,6 +59,7 @@ class LimitSettings(Section, frozen=True):
     """
 
     head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=65_536)] = 8192
+    answer_head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=65_536)] = 65_536
     head_fields: Annotated[int, msgspec.Meta(ge=10, le=1000)] = 200
     soap_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 10 << 20
     soap_seconds: _Seconds = 30.0

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from xgate.errors import Fault, faults_under
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId
-from xgate.net.client import ClientConnection, connect_on
+from xgate.net.client import ClientConnection, HeadLimits, connect_on
 from xgate.net.context import TlsContext
 from xgate.net.pool import Pool, PoolLimits
 from xgate.net.stream import SocketStream
@@ -33,6 +33,8 @@ __all__ = ["Peers"]
 
 _TRUST_SECONDS = 60.0  # how long a judgement of a peer is good: the reference's OCSP cache period
 
+_HEADS = HeadLimits()
+
 _Key = tuple[ClientId, frozenset[str]]
 
 
@@ -45,8 +47,14 @@ class Peers:
         ocsp: OcspCache,
         context: Callable[[World], TlsContext],
         monotonic: Callable[[], float],
+        *,
+        heads: HeadLimits = _HEADS,
     ) -> None:
-        """:param context: the TLS context with our authentication key of now; may raise Fault."""
+        """:param context: the TLS context with our authentication key of now; may raise Fault.
+
+        :param heads: of their answers.
+        """
+        self._heads = heads
         self._settings = settings
         self._ocsp = ocsp
         self._context = context
@@ -108,7 +116,9 @@ class Peers:
     ) -> ClientConnection:
         host = self._settings.hosts.get(address, address)
         port = self._settings.server_port
-        connection = await connect_on(stream, host, port, tls=context, timeout=timeout)
+        connection = await connect_on(
+            stream, host, port, tls=context, timeout=timeout, heads=self._heads
+        )
         connection.target = address
         try:
             with faults_under("ssl_authentication_failed"):

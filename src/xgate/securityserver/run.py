@@ -27,6 +27,7 @@ from xgate.messagelog.archiver import Archiver
 from xgate.messagelog.envelope import Envelope, PlainEnvelope
 from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
+from xgate.net.client import HeadLimits
 from xgate.net.drain import Drain
 from xgate.net.own_address import find_own_address
 from xgate.net.room import Room
@@ -174,6 +175,7 @@ def _assemble(
     ocsp = vouching.cache
     internal = InternalIdentity(settings.tls, folder, clock)
     identity = PeerIdentity(world, signer.ring, ocsp, clock)
+    heads = HeadLimits(settings.limits.answer_head_bytes, settings.limits.head_fields)
     return SecurityServer(
         settings=settings,
         clock=clock,
@@ -183,11 +185,12 @@ def _assemble(
         signer=signer,
         messagelog=log,
         identity=identity,
-        peers=Peers(settings.peers, ocsp, identity.client_context, clock.monotonic),
+        peers=Peers(settings.peers, ocsp, identity.client_context, clock.monotonic, heads=heads),
         services=Services(
             lambda: internal.for_services,
             clock.monotonic,
             rate=settings.limits.bytes_per_second,
+            heads=heads,
         ),
         room=room,
         internal=internal,

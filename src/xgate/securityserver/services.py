@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-from xgate.net.client import ClientConnection, connect
+from xgate.net.client import ClientConnection, HeadLimits, connect
 from xgate.net.context import TlsContext
 from xgate.net.pool import Pool, PoolLimits
 
@@ -19,6 +19,7 @@ __all__ = ["Services"]
 _Key = tuple[str, int, bool]
 # Below what common HTTP servers keep an idle connection for.
 _LIMITS = PoolLimits(idle=4.0, per_key=64, total=1000)
+_HEADS = HeadLimits()
 
 
 class Services:
@@ -30,13 +31,15 @@ class Services:
         monotonic: Callable[[], float],
         *,
         rate: int = 1024,
+        heads: HeadLimits = _HEADS,
     ) -> None:
         """:param context: for https now; offers the internal certificate.
 
         :param rate: octets a second that an answer must reach beyond the service's own time: none
-            is waited for for ever.
+            is waited for for ever. :param heads: of its answers.
         """
         self._rate = rate
+        self._heads = heads
         self._context = context
         self._pool: Pool[_Key] = Pool(_LIMITS, monotonic)
         self._keys: WeakKeyDictionary[ClientConnection, _Key] = WeakKeyDictionary()
@@ -48,7 +51,7 @@ class Services:
         if kept is not None:
             return kept
         tls = self._context() if secure else None
-        connection = await connect(host, port, tls=tls, timeout=timeout)
+        connection = await connect(host, port, tls=tls, timeout=timeout, heads=self._heads)
         connection.rate = self._rate
         self._keys[connection] = key
         return connection
