@@ -144,7 +144,7 @@ _service = st.builds(
 )
 _source = st.builds(Source, _text, _tuples(_octets), _tuples(_octets))
 _client = st.builds(ClientId, _text, _text, _text, st.none() | _text)
-_group = st.builds(GlobalGroup, _any_text, _any_text, _tuples(_client))
+_group = st.builds(GlobalGroup, _text, _any_text, _tuples(_client))
 _class = st.builds(MemberClass, _text, _any_text)
 
 

@@ -15,15 +15,18 @@ from contextlib import contextmanager
 from lxml import etree
 
 from xgate.errors import Fault
+from xgate.ids import ClientId
 from xgate.wire import xml
-from xgate.wire.names import XROAD_NS, read_text
+from xgate.wire.names import ID_NS, OBJECT_TYPE, PARTS, XROAD_NS, build_client, read_text
 
 __all__ = [
     "DOCUMENT_LIMIT",
     "Node",
+    "check_size",
     "decode_base64",
     "malformed_as",
     "open_document",
+    "read_client",
 ]
 
 DOCUMENT_LIMIT = 128 * 1024 * 1024
@@ -148,6 +151,14 @@ class Node:
                 raise _malformed("an element is not expected")
 
 
+def check_size(data: bytes) -> None:
+    """Refuse what is too large for a configuration, as ``open_document`` does.
+
+    :raises Fault: ``invalid_xml``.
+    """
+    xml.check_size(data, limit=DOCUMENT_LIMIT, nodes=_NODES)
+
+
 def open_document(data: bytes, root: str) -> Node:
     """The root of a document, which must have this name in X-Road's namespace.
 
@@ -157,6 +168,20 @@ def open_document(data: bytes, root: str) -> Node:
     if element.tag != f"{{{XROAD_NS}}}{root}":
         raise _malformed(f"the root element is not '{root}'")
     return Node(element)
+
+
+def read_client(node: Node) -> ClientId:
+    """The member or subsystem identifier that this element is.
+
+    As in messages, a subsystem code makes it a subsystem whatever the type says: the reference
+    writes such files and reads them so.
+
+    :raises Fault: ``malformed_global_conf``; ``internal_error`` for a missing or blank part.
+    """
+    if node.element.get(OBJECT_TYPE) not in ("MEMBER", "SUBSYSTEM"):
+        raise _malformed("an identifier is not that of a member or subsystem")
+    found = {name: node.find_text(f"{{{ID_NS}}}{name}") for name in PARTS}
+    return build_client({name: text for name, text in found.items() if text is not None})
 
 
 def decode_base64(text: str) -> bytes:

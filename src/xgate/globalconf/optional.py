@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from xgate.globalconf.elements import Node, malformed_as, open_document
-from xgate.globalconf.private import read_client
+from xgate.globalconf.elements import Node, malformed_as, open_document, read_client
 from xgate.ids import ClientId
 from xgate.wire.names import ID_NS, PARTS
 

@@ -10,11 +10,10 @@ import msgspec
 
 from xgate.errors import Fault
 from xgate.globalconf.anchor import Anchor, read_anchor_node
-from xgate.globalconf.elements import Node, malformed_as, open_document
+from xgate.globalconf.elements import Node, malformed_as, open_document, read_client
 from xgate.ids import ClientId
-from xgate.wire.names import ID_NS, OBJECT_TYPE, PARTS, build_client
 
-__all__ = ["ManagementService", "PrivateParameters", "read_client", "read_private"]
+__all__ = ["ManagementService", "PrivateParameters", "read_private"]
 
 _YEAR = 31_536_000
 _MOST_ANCHORS = 200
@@ -58,20 +57,6 @@ def read_private(data: bytes) -> PrivateParameters:
             conf.integer("timeStampingIntervalSeconds", least=1, most=_YEAR),
             tuple(map(read_anchor_node, anchors)),
         )
-
-
-def read_client(node: Node) -> ClientId:
-    """The member or subsystem identifier that this element is.
-
-    As in messages, a subsystem code makes it a subsystem whatever the type says: the reference
-    writes such files and reads them so.
-
-    :raises Fault: ``malformed_global_conf``; ``internal_error`` for a missing or blank part.
-    """
-    if node.element.get(OBJECT_TYPE) not in ("MEMBER", "SUBSYSTEM"):
-        raise Fault("malformed_global_conf", "an identifier is not that of a member or subsystem")
-    found = {name: node.find_text(f"{{{ID_NS}}}{name}") for name in PARTS}
-    return build_client({name: text for name, text in found.items() if text is not None})
 
 
 def _read_management(node: Node) -> ManagementService:

@@ -15,8 +15,8 @@ import sys
 import msgspec
 
 from xgate.errors import Fault
-from xgate.globalconf.shared import read_shared
-from xgate.globalconf.snapshot_writer import write_snapshot
+from xgate.globalconf.shared import read_in_rows
+from xgate.globalconf.snapshot_writer import write_rows
 
 __all__ = ["main"]
 
@@ -35,7 +35,7 @@ def main(given: int, out: int) -> int:
     with os.fdopen(given, "rb") as file:
         octets = file.read()
     try:
-        block = write_snapshot(read_shared(octets), octets)
+        block = write_rows(*read_in_rows(octets), octets)
     except Fault as fault:
         sys.stdout.buffer.write(msgspec.json.encode((fault.code, fault.text)))
         return 1

@@ -1,9 +1,9 @@
 """shared-params.xml: who is in the country, on which servers, and whom it trusts.
 
 The rule: one reader for versions 2 to 6. What a later version added is optional, unknown elements
-are passed over, and what every version has must be there (globalconf 6, 11.11, 11.17). References
-between elements (``xs:IDREF``) are resolved here, so nobody else ever meets them. Certificates stay
-octets, DER or PEM as the registry stored them: one that is broken spoils nothing but itself.
+are passed over, and what every version has must be there (globalconf 6, 11.11, 11.17). Of what
+there may be a million, ``rows`` has the reading. Certificates stay octets, DER or PEM as the
+registry stored them: one that is broken spoils nothing but itself.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from typing import Literal, cast
 
 import msgspec
-from lxml import etree
 
 from xgate.errors import Fault
-from xgate.globalconf.elements import Node, decode_base64, malformed_as, open_document
-from xgate.globalconf.private import read_client
-from xgate.ids import ClientId, ServerId
-from xgate.wire.names import read_text
+from xgate.globalconf.elements import Node, check_size, malformed_as, open_document
+from xgate.globalconf.plain import MARK, Plain, cut_members
+from xgate.globalconf.rows import GroupRow, MemberRow, Rows, ServerRow, read_rows
+from xgate.ids import ClientId, GlobalGroupId, ServerId
 
 __all__ = [
     "AcmeServer",
@@ -34,15 +33,18 @@ __all__ = [
     "Source",
     "Subsystem",
     "TimestampingService",
+    "build_group",
+    "build_member",
+    "build_server",
+    "read_in_rows",
     "read_shared",
+    "rows_of",
 ]
 
 CostType = Literal["FREE", "PAID", "UNDEFINED"]
 
 _COST_TYPES = ("FREE", "PAID", "UNDEFINED")
 _YEAR = 31_536_000
-_MEMBER = ["memberClass", "memberCode", "name"]
-_HASH_SIZES = (20, 32)
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -174,25 +176,99 @@ def read_shared(data: bytes) -> SharedParameters:
 
     :raises Fault: ``malformed_global_conf``.
     """
+    shared, rows = read_in_rows(data)
+    return msgspec.structs.replace(
+        shared,
+        members=tuple(map(build_member, rows.members)),
+        servers=tuple(map(build_server, rows.servers)),
+        groups=tuple(map(build_group, rows.groups)),
+    )
+
+
+def read_in_rows(data: bytes) -> tuple[SharedParameters, Rows]:
+    """As ``read_shared``, with members, servers and groups beside it in rows.
+
+    :raises Fault: ``malformed_global_conf``.
+    """
     with malformed_as("malformed_global_conf", "shared parameters"):
-        conf = open_document(data, "conf")
+        conf, taken = _open(data)
         instance = conf.text("instanceIdentifier")
-        clients: dict[str, ClientId] = {}
-        members = tuple(
-            _read_member(element, instance, clients) for element in conf.elements("member")
-        )
         settings = conf.node("globalSettings")
-        return SharedParameters(
+        shared = SharedParameters(
             instance,
             tuple(map(_read_source, conf.nodes("source"))),
             tuple(map(_read_certification_service, conf.nodes("approvedCA"))),
             tuple(map(_read_timestamping_service, conf.nodes("approvedTSA"))),
-            members,
-            tuple(_read_server(node, clients) for node in conf.nodes("securityServer")),
-            tuple(map(_read_group, conf.nodes("globalGroup"))),
-            tuple(map(_read_class, settings.elements("memberClass"))),
-            settings.integer("ocspFreshnessSeconds", least=1, most=_YEAR),
+            member_classes=tuple(map(_read_class, settings.nodes("memberClass"))),
+            ocsp_freshness_seconds=settings.integer("ocspFreshnessSeconds", least=1, most=_YEAR),
         )
+        return shared, read_rows(conf, instance, taken)
+
+
+def _open(data: bytes) -> tuple[Node, list[list[Plain]]]:
+    """The root element, without the plain members if they are members of it."""
+    check_size(data)
+    left, taken = cut_members(data)
+    if taken:
+        try:
+            conf = open_document(left, "conf")
+        except Fault:
+            pass  # the refusal is to tell of the document as it came
+        else:
+            if len(conf.elements(MARK)) == len(taken):
+                return conf, taken
+    return open_document(data, "conf"), []
+
+
+def rows_of(shared: SharedParameters) -> Rows:
+    """The rows that tell of the members, servers and groups of these parameters.
+
+    :raises Fault: ``internal_error``: a part of an identifier is blank.
+    """
+    return Rows(
+        [_member_row(shared.instance, member) for member in shared.members],
+        list(map(_server_row, shared.servers)),
+        [_group_row(shared.instance, group) for group in shared.groups],
+    )
+
+
+def build_member(row: MemberRow) -> Member:
+    """The member that a row tells of."""
+    class_code, description, code, name, subsystems = row
+    inside = tuple(Subsystem(*names) for names in subsystems)
+    return Member(MemberClass(class_code, description), code, name, inside)
+
+
+def build_server(row: ServerRow) -> SecurityServer:
+    """The server that a row tells of."""
+    owner, code, address, maintenance, hashes, clients = row
+    served = tuple(ClientId(*parts) for parts in clients)
+    return SecurityServer(ClientId(*owner), code, address, hashes, served, maintenance)
+
+
+def build_group(row: GroupRow) -> GlobalGroup:
+    """The group that a row tells of."""
+    code, description, members = row
+    return GlobalGroup(code, description, tuple(ClientId(*parts) for parts in members))
+
+
+def _member_row(instance: str, member: Member) -> MemberRow:
+    class_code, description = member.member_class.code, member.member_class.description
+    for code in (None, *(subsystem.code for subsystem in member.subsystems)):
+        ClientId(instance, class_code, member.code, code)
+    inside = tuple((subsystem.code, subsystem.name) for subsystem in member.subsystems)
+    return class_code, description, member.code, member.name, inside
+
+
+def _server_row(server: SecurityServer) -> ServerRow:
+    owner, code = server.id.owner.parts, server.server_code
+    clients = tuple(client.parts for client in server.clients)
+    return owner, code, server.address, server.maintenance, server.auth_cert_hashes, clients
+
+
+def _group_row(instance: str, group: GlobalGroup) -> GroupRow:
+    code = GlobalGroupId(instance, group.code).group_code
+    return code, group.description, tuple(client.parts for client in group.members)
 
 
 def _read_source(node: Node) -> Source:
@@ -249,97 +325,5 @@ def _read_cost(node: Node) -> CostType | None:
     return cast("CostType | None", text)
 
 
-def _read_class(element: etree._Element) -> MemberClass:
-    texts = _find_two(element, "code", "description")
-    if texts is None:
-        node = Node(element)
-        texts = node.text("code"), node.text("description")
-    return MemberClass(*texts)
-
-
-def _read_member(element: etree._Element, instance: str, clients: dict[str, ClientId]) -> Member:
-    """Read a member, and note under which reference it and its subsystems are known."""
-    children = list(element)
-    if [child.tag for child in children[:3]] == _MEMBER and all(
-        child.tag == "subsystem" for child in children[3:]
-    ):
-        described, code_of, name_of, *inside = children
-    else:
-        node = Node(element)
-        described, code_of, name_of = map(node.element_of, _MEMBER)
-        inside = node.elements("subsystem")
-    member_class = _read_class(described)
-    code = read_text(code_of)
-    _note(clients, element, ClientId(instance, member_class.code, code))
-    subsystems = []
-    for child in inside:
-        subsystem = _read_subsystem(child)
-        _note(clients, child, ClientId(instance, member_class.code, code, subsystem.code))
-        subsystems.append(subsystem)
-    return Member(member_class, code, read_text(name_of), tuple(subsystems))
-
-
-def _read_subsystem(element: etree._Element) -> Subsystem:
-    texts = _find_two(element, "subsystemCode", "subsystemName")
-    if texts is not None:
-        return Subsystem(*texts)
-    node = Node(element)
-    return Subsystem(node.text("subsystemCode"), node.find_text("subsystemName"))
-
-
-def _find_two(element: etree._Element, first: str, second: str) -> tuple[str, str] | None:
-    """The texts of two children that are all there is, as nearly always; None: look closer.
-
-    A country has some hundred thousand such elements, and a ``Node`` costs more than its texts.
-    """
-    if len(element) != 2:
-        return None
-    one, other = element
-    return (read_text(one), read_text(other)) if (one.tag, other.tag) == (first, second) else None
-
-
-def _note(clients: dict[str, ClientId], element: etree._Element, client: ClientId) -> None:
-    reference = element.get("id")
-    if reference is None:
-        return
-    reference = reference.strip()
-    if reference in clients:
-        raise Fault("malformed_global_conf", "two elements have the same id")
-    clients[reference] = client
-
-
-def _read_server(node: Node, clients: dict[str, ClientId]) -> SecurityServer:
-    owner = _resolve(node.text("owner"), clients)
-    if owner.subsystem_code is not None:
-        raise Fault("malformed_global_conf", "the owner of a security server is not a member")
-    maintenance = node.find("inMaintenanceMode")
-    return SecurityServer(
-        owner,
-        node.text("serverCode"),
-        node.find_text("address"),
-        tuple(map(_read_hash, node.texts("authCertHash"))),
-        tuple(_resolve(text, clients) for text in node.texts("client")),
-        None if maintenance is None else maintenance.find_text("message") or "",
-    )
-
-
-def _resolve(reference: str, clients: dict[str, ClientId]) -> ClientId:
-    client = clients.get(reference.strip())
-    if client is None:
-        raise Fault("malformed_global_conf", "a reference leads to no member or subsystem")
-    return client
-
-
-def _read_hash(text: str) -> bytes:
-    value = decode_base64(text)
-    if len(value) not in _HASH_SIZES:
-        raise Fault("malformed_global_conf", "the hash of a certificate has no known length")
-    return value
-
-
-def _read_group(node: Node) -> GlobalGroup:
-    return GlobalGroup(
-        node.text("groupCode"),
-        node.text("description"),
-        tuple(map(read_client, node.nodes("groupMember"))),
-    )
+def _read_class(node: Node) -> MemberClass:
+    return MemberClass(node.text("code"), node.text("description"))

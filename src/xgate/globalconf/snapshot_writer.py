@@ -11,18 +11,18 @@ import hashlib
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
 import msgspec
 
-from xgate.globalconf.shared import Member, SecurityServer, SharedParameters
+from xgate.globalconf.rows import GroupRow, Parts, Rows, ServerRow
+from xgate.globalconf.shared import SharedParameters, rows_of
 from xgate.globalconf.snapshot import MAGIC, Head, Section, key_of
-from xgate.ids import ClientId, GlobalGroupId
+from xgate.ids import ClientId, ServerId
 
-__all__ = ["write_snapshot"]
+__all__ = ["write_rows", "write_snapshot"]
 
-_Parts = tuple[str, ...]
 _encode = msgspec.msgpack.Encoder().encode
 _FASTEST = 1
 
@@ -31,16 +31,27 @@ def write_snapshot(shared: SharedParameters, source: bytes) -> bytes:
     """The block for these shared parameters.
 
     :param source: the file that says so; it is kept inside, packed.
+    :raises Fault: ``internal_error``: a part of an identifier is blank.
+    """
+    rows = rows_of(shared)
+    return write_rows(
+        msgspec.structs.replace(shared, members=(), servers=(), groups=()), rows, source
+    )
+
+
+def write_rows(shared: SharedParameters, rows: Rows, source: bytes) -> bytes:
+    """As ``write_snapshot``, with members, servers and groups in rows.
+
+    :param rows: with no blank part in an identifier, as ``rows.read_rows`` gives them.
     """
     block = _Block()
-    warnings = _write_servers(block, shared)
-    members = _write_clients(block, shared)
-    _write_groups(block, shared)
+    warnings = _write_servers(block, rows.servers)
+    members = _write_clients(block, shared.instance, rows)
+    _write_groups(block, rows.groups)
     packed = zlib.compress(source, _FASTEST)
     block.add("source", packed, 1)
-    small = msgspec.structs.replace(shared, members=(), servers=(), groups=())
     digests = hashlib.sha256(source).digest(), hashlib.sha512(source).digest()
-    told = (*digests, len(source), _encode(small), warnings, members)
+    told = (*digests, len(source), _encode(shared), warnings, members)
     return block.close(Head(*told, block.sections))
 
 
@@ -91,93 +102,68 @@ def _joined(pieces: Iterable[bytes]) -> tuple[bytes, array[int]]:
     return b"".join(held), array("I", accumulate(map(len, held), initial=0))
 
 
-def _write_servers(block: _Block, shared: SharedParameters) -> tuple[str, ...]:
+def _write_servers(block: _Block, servers: Sequence[ServerRow]) -> tuple[str, ...]:
     """The servers, how to find them, and what is odd about them."""
     warnings: list[str] = []
     by_hash: dict[bytes, int] = {}
     notices: dict[bytes, int] = {}
     by_id: dict[bytes, int] = {}
-    for number, server in enumerate(shared.servers):
-        identifier = server.id
-        by_id[key_of(*server.owner.parts, server.server_code)] = number
-        if server.address:
-            notices[key_of(server.address)] = number
-        for value in server.auth_cert_hashes:
-            other = shared.servers[by_hash.get(key_of(value), number)]
-            if other.id != identifier:
-                warnings.append(f"{identifier} has an authentication certificate of {other.id}")
+    for number, (owner, code, address, _, hashes, _) in enumerate(servers):
+        by_id[key_of(*owner, code)] = number
+        if address:
+            notices[key_of(address)] = number
+        for value in hashes:
+            other = servers[by_hash.get(key_of(value), number)]
+            if other[:2] != (owner, code):
+                told = _server_id(owner, code), _server_id(*other[:2])
+                warnings.append("{} has an authentication certificate of {}".format(*told))
             by_hash[key_of(value)] = number
-    block.records("servers", map(_server_row, shared.servers))
+    block.records("servers", map(_encode, servers))
     block.table("server numbers", by_id)
     block.table("authentication hashes", by_hash)
     block.table("addresses", notices)
     return tuple(warnings)
 
 
-def _server_row(server: SecurityServer) -> bytes:
-    clients = tuple(client.parts for client in server.clients)
-    seen = (server.address, server.maintenance, server.auth_cert_hashes)
-    return _encode((server.owner.parts, server.server_code, *seen, clients))
+def _server_id(owner: Parts, code: str) -> ServerId:
+    return ServerId(ClientId(*owner), code)
 
 
-def _write_clients(block: _Block, shared: SharedParameters) -> int:
+def _write_clients(block: _Block, instance: str, rows: Rows) -> int:
     """Who is a member or subsystem, and the servers of each; how many are registered."""
-    rows: dict[bytes, tuple[str | None, str | None]] = {}
-    for member in shared.members:
-        identity = (shared.instance, member.member_class.code, member.code)
-        _check(identity)
-        rows[_encode(identity)] = (member.name, None)
-        for subsystem in member.subsystems:
-            parts = (*identity, subsystem.code)
-            _check(parts)
-            rows[_encode(parts)] = (member.name, subsystem.name)
-    registered = len(rows)
-    on: dict[bytes, dict[bytes, int]] = {}  # by client and server; the later place wins
-    for number, server in enumerate(shared.servers):
-        identifier = key_of(*server.owner.parts, server.server_code)
-        for client in (server.owner, *server.clients):
-            on.setdefault(_encode(client.parts), {})[identifier] = number
-    for key in on:
-        rows.setdefault(key, (None, None))
-    none: dict[bytes, int] = {}
+    names: dict[Parts, tuple[str | None, str | None]] = {}
+    for class_code, _, code, name, subsystems in rows.members:
+        names[instance, class_code, code] = (name, None)
+        for subsystem_code, subsystem_name in subsystems:
+            names[instance, class_code, code, subsystem_code] = (name, subsystem_name)
+    registered = len(names)
+    on: dict[Parts, dict[tuple[Parts, str], int]] = {}  # by client and server; the later place wins
+    for number, (owner, code, _, _, _, clients) in enumerate(rows.servers):
+        server = (owner, code)
+        for client in (owner, *clients):
+            on.setdefault(client, {})[server] = number
+    for client in on:
+        names.setdefault(client, (None, None))
+    none: dict[tuple[Parts, str], int] = {}
     block.records(
         "clients",
-        (
-            _encode((msgspec.Raw(key), *names, tuple(on.get(key, none).values())))
-            for key, names in rows.items()
-        ),
+        [
+            _encode((parts, *named, tuple(on.get(parts, none).values())))
+            for parts, named in names.items()
+        ],
     )
-    block.table("client numbers", {key: number for number, key in enumerate(rows)})
-    block.records("members", map(_member_row, shared.members))
+    block.table("client numbers", {_encode(parts): number for number, parts in enumerate(names)})
+    block.records("members", map(_encode, rows.members))
     return registered
 
 
-def _check(parts: _Parts) -> None:
-    """:raises Fault: ``internal_error``: a part is blank."""
-    if not all(map(str.strip, parts)):
-        ClientId(*parts)
-
-
-def _member_row(member: Member) -> bytes:
-    inside = tuple((subsystem.code, subsystem.name) for subsystem in member.subsystems)
-    described = (member.member_class.code, member.member_class.description)
-    return _encode((*described, member.code, member.name, inside))
-
-
-def _write_groups(block: _Block, shared: SharedParameters) -> None:
-    rows = [
-        _encode((group.code, group.description, tuple(client.parts for client in group.members)))
-        for group in shared.groups
-    ]
-    last = {
-        GlobalGroupId(shared.instance, group.code).group_code: number
-        for number, group in enumerate(shared.groups)
-    }
-    block.records("groups", rows)
+def _write_groups(block: _Block, groups: Sequence[GroupRow]) -> None:
+    last = {code: number for number, (code, _, _) in enumerate(groups)}
+    block.records("groups", map(_encode, groups))
     block.table("group codes", {key_of(code): number for code, number in last.items()})
     within = {
-        key_of(code, *client.parts): number
+        key_of(code, *client): number
         for code, number in last.items()
-        for client in shared.groups[number].members
+        for client in groups[number][2]
     }
     block.table("group members", within)

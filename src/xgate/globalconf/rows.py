@@ -1,0 +1,182 @@
+"""Members, servers and groups of shared-params.xml as bare rows: what there may be a million of.
+
+The rule: one reader, for objects and for snapshots alike; what ``plain`` took out of the document
+and what it left there come together in their order (globalconf 6, 11.11, 11.17). References
+between elements (``xs:IDREF``) are resolved here, so nobody else ever meets them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from lxml import etree
+
+from xgate.errors import Fault
+from xgate.globalconf.elements import Node, decode_base64, read_client
+from xgate.globalconf.plain import MARK, Plain, PlainSubsystem
+from xgate.ids import ClientId, GlobalGroupId, ServerId
+from xgate.wire.names import ID_NS, OBJECT_TYPE, PARTS
+
+__all__ = ["GroupRow", "MemberRow", "Parts", "Rows", "ServerRow", "check_parts", "read_rows"]
+
+Parts = tuple[str, ...]
+"""The pieces of a client's identifier in order, without an absent subsystem."""
+MemberRow = tuple[str, str, str, str, tuple[tuple[str, str | None], ...]]
+"""Class and its description, code, name; code and name of each subsystem."""
+ServerRow = tuple[Parts, str, str | None, str | None, tuple[bytes, ...], tuple[Parts, ...]]
+"""Owner, code, address, notice of maintenance, hashes of certificates, clients."""
+GroupRow = tuple[str, str, tuple[Parts, ...]]
+"""Code, description, members."""
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Whom shared parameters know."""
+
+    members: Sequence[MemberRow] = ()
+    servers: Sequence[ServerRow] = ()
+    groups: Sequence[GroupRow] = ()
+
+
+_PLAIN_ID = [f"{{{ID_NS}}}{name}" for name in PARTS[:4]]
+_PLAIN_IDS = (_PLAIN_ID, _PLAIN_ID[:-1])
+_HASH_SIZES = (20, 32)
+
+
+def read_rows(conf: Node, instance: str, runs: Iterable[Sequence[Plain]] = ()) -> Rows:
+    """Read what the root element knows of members, servers and groups.
+
+    :param runs: members that ``plain.cut_members`` took out, for each ``plain.MARK`` that is here.
+    :raises Fault: ``malformed_global_conf``, ``invalid_xml``; ``internal_error`` for a part of an
+        identifier that is blank.
+    """
+    members = _Members(instance)
+    taken = iter(runs)
+    for element in conf.element.iterchildren("member", MARK):
+        if element.tag == MARK:
+            for plain in next(taken, ()):
+                members.add(*plain)
+        else:
+            members.add(*_read_member(Node(element)))
+    return Rows(
+        members.rows,
+        [_read_server(node, members.known) for node in conf.nodes("securityServer")],
+        [_read_group(node, instance) for node in conf.nodes("globalGroup")],
+    )
+
+
+def check_parts(parts: Parts) -> None:
+    """Refuse an identifier of a client with a blank part.
+
+    :raises Fault: ``internal_error``.
+    """
+    if not all(map(str.strip, parts)):
+        ClientId(*parts)
+
+
+class _Members:
+    """The members read so far, and under which reference each of them and its subsystems is known.
+
+    :param instance: whose they are.
+    """
+
+    def __init__(self, instance: str) -> None:
+        self._instance = instance
+        self.rows: list[MemberRow] = []
+        self.known: dict[str, Parts] = {}
+
+    def add(
+        self,
+        reference: str | None,
+        class_code: str,
+        description: str,
+        code: str,
+        name: str,
+        subsystems: list[PlainSubsystem],
+    ) -> None:
+        member = (self._instance, class_code, code)
+        check_parts(member)
+        self._note(reference, member)
+        inside: list[tuple[str, str | None]] = []
+        for subsystem_reference, subsystem_code, subsystem_name in subsystems:
+            parts = (*member, subsystem_code)
+            check_parts(parts)
+            self._note(subsystem_reference, parts)
+            inside.append((subsystem_code, subsystem_name))
+        self.rows.append((class_code, description, code, name, tuple(inside)))
+
+    def _note(self, reference: str | None, client: Parts) -> None:
+        if reference is None:
+            return
+        reference = reference.strip()
+        if reference in self.known:
+            raise Fault("malformed_global_conf", "two elements have the same id")
+        self.known[reference] = client
+
+
+def _read_member(node: Node) -> Plain:
+    described = node.node("memberClass")
+    return (
+        node.element.get("id"),
+        described.text("code"),
+        described.text("description"),
+        node.text("memberCode"),
+        node.text("name"),
+        list(map(_read_subsystem, node.nodes("subsystem"))),
+    )
+
+
+def _read_subsystem(node: Node) -> PlainSubsystem:
+    return node.element.get("id"), node.text("subsystemCode"), node.find_text("subsystemName")
+
+
+def _read_server(node: Node, clients: dict[str, Parts]) -> ServerRow:
+    owner = _resolve(node.text("owner"), clients)
+    if len(owner) > 3:
+        raise Fault("malformed_global_conf", "the owner of a security server is not a member")
+    code = node.text("serverCode")
+    maintenance = node.find("inMaintenanceMode")
+    ServerId(ClientId(*owner), code)
+    return (
+        owner,
+        code,
+        node.find_text("address"),
+        None if maintenance is None else maintenance.find_text("message") or "",
+        tuple(map(_read_hash, node.texts("authCertHash"))),
+        tuple([_resolve(text, clients) for text in node.texts("client")]),
+    )
+
+
+def _resolve(reference: str, clients: dict[str, Parts]) -> Parts:
+    client = clients.get(reference.strip())
+    if client is None:
+        raise Fault("malformed_global_conf", "a reference leads to no member or subsystem")
+    return client
+
+
+def _read_hash(text: str) -> bytes:
+    value = decode_base64(text)
+    if len(value) not in _HASH_SIZES:
+        raise Fault("malformed_global_conf", "the hash of a certificate has no known length")
+    return value
+
+
+def _read_group(node: Node, instance: str) -> GroupRow:
+    code = node.text("groupCode")
+    GlobalGroupId(instance, code)
+    members = tuple(map(_read_group_member, node.elements("groupMember")))
+    return code, node.text("description"), members
+
+
+def _read_group_member(element: etree._Element) -> Parts:
+    children = list(element)
+    tags = [child.tag for child in children]
+    if (
+        tags in _PLAIN_IDS
+        and not any(map(len, children))
+        and element.get(OBJECT_TYPE) in ("MEMBER", "SUBSYSTEM")
+    ):
+        parts = tuple([child.text or "" for child in children])
+        check_parts(parts)
+        return parts
+    return read_client(Node(element)).parts
