@@ -31,7 +31,7 @@ async def test_a_server_at_work_is_ready(start: Starter) -> None:
         assert status == 200
         assert all(check["ok"] for check in checks.values())
         assert checks["Message log"]["text"] == "writable"
-        assert checks["Signing keys"]["text"] == "keys for 5 clients"
+        assert checks["Signing keys"]["text"] == "keys for 5 clients; their tokens sign"
 
 
 async def test_a_server_without_ocsp_responses_is_not(found: Any) -> None:

@@ -6,6 +6,7 @@ each, and so that one can be killed without the other.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,6 +20,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from xgate.clock import SystemClock
+from xgate.net.fetch import fetch
 from xgate.sandbox.authority import Authority
 from xgate.sandbox.background import Running
 from xgate.sandbox.country import Country, found_country
@@ -39,7 +41,17 @@ if TYPE_CHECKING:
     Calling = Callable[[Running], Caller]
 
 WITH_SIGNERS = {"[keys]\n": '[keys]\nsigner = "run/signer.sock"\n'}
+WITH_HEALTH = {"[globalconf]": '[health]\nhost = "127.0.0.1"\nport = 0\n\n[globalconf]'}
 RECOVERY = 30.0
+
+
+async def readiness(server: ServerProcess) -> tuple[int, dict[str, str]]:
+    """Status, and what is not well, by name."""
+    lines = map(json.loads, server.log.read_bytes().splitlines())
+    port = next(line["health"] for line in lines if line["event"] == "serving")
+    answer = await fetch(f"http://127.0.0.1:{port}/readyz")
+    checks = json.loads(answer.body)["checks"]
+    return answer.status, {check["name"]: check["text"] for check in checks if not check["ok"]}
 
 
 class Ensemble:
@@ -173,13 +185,21 @@ async def test_a_killed_signer_costs_time_and_no_message(
 async def test_a_signer_that_stays_away_is_named_in_the_refusal(
     found: Callable[..., Country], calling: Calling
 ) -> None:
-    async with ensemble(found(WITH_SIGNERS), calling) as all_:
+    async with ensemble(found(WITH_SIGNERS | WITH_HEALTH), calling) as all_:
         await all_.start_signers()
         await all_.start_servers()
         await all_.wait_served()
+        assert await readiness(all_.servers["consumer"]) == (200, {})
         assert await all_.signers["consumer"].stop() == 0
         reply = await all_.call()
         assert "signer.token_not_available" in reply.text
+        with trio.fail_after(RECOVERY):
+            while (seen := await readiness(all_.servers["consumer"]))[0] == 200:  # noqa: ASYNC110  it asks
+                await trio.sleep(0.05)
+        status, ill = seen
+        assert status == 503
+        assert set(ill) == {"Signing keys"}
+        assert ill["Signing keys"].endswith("does not sign: token_not_available")
         assert "The signer is not there" in reply.text
         soap = await all_.caller.soap("tell", "away-1")
         assert soap.code == "server.clientproxy.cannot_create_signature.internal_error", soap.text

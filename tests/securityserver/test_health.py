@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,11 +13,16 @@ import trio.testing
 from trio.testing import MockClock
 
 from xgate.errors import Fault
+from xgate.ids import ClientId
 from xgate.securityserver import health
 from xgate.securityserver.health import CHECKS, Finding, Health
 from xgate.securityserver.health_settings import HealthSettings
 from xgate.securityserver.server import SecurityServer
+from xgate.signer.keyring import SignKey
+from xgate.signer.signer import SigningContext
+from xgate.signer.token import SignJob, TokenKey
 from xgate.testing.clock import FakeClock
+from xgate.trust.certificate import Certificate
 
 
 class Checks:
@@ -137,3 +143,46 @@ async def test_modules_that_do_not_work_count_when_it_is_set() -> None:
     with pytest.raises(Fault, match="At least one HSM are non operational") as refused:
         await ask(having(True, "[card] shows no slots"))
     assert refused.value.code == "hsm_non_operational"
+
+
+class Token:
+    """Holds keys and signs with them, as long as it does."""
+
+    def __init__(self, name: str) -> None:
+        self.id = name
+        self.jobs: list[SignJob] = []
+        self.fault: Fault | None = None
+
+    def keys(self) -> Sequence[TokenKey]:
+        return ()
+
+    def sign(self, jobs: Sequence[SignJob]) -> Sequence[bytes | Fault]:
+        self.jobs += jobs
+        return [self.fault or b"signed"] * len(jobs)
+
+
+def having_keys(*tokens: Token) -> SecurityServer:
+    """A server of one client for each token; the client's key is on it."""
+    clients = {ClientId("XG", "COM", str(n), None): token for n, token in enumerate(tokens)}
+
+    def context(_: object, client: ClientId) -> SigningContext:
+        key = TokenKey(f"key-{client.member_code}", "", b"", "rsa")
+        return SigningContext(SignKey(client, cast("Certificate", None), key, clients[client]), b"")
+
+    conf = SimpleNamespace(serverconf=SimpleNamespace(clients=clients))
+    return server(FakeClock(), world=SimpleNamespace(value=conf), signing_context=context)
+
+
+async def test_each_token_that_keys_are_on_is_asked_to_sign_once() -> None:
+    soft, card = Token("soft"), Token("card")
+    said = await CHECKS["Signing keys"](having_keys(soft, card, soft))
+    assert said == "keys for 3 clients; their tokens sign"
+    assert [[job.key_id for job in token.jobs] for token in (soft, card)] == [["key-0"], ["key-1"]]
+
+
+async def test_a_token_that_does_not_sign_makes_ill_and_its_words_stay_here() -> None:
+    soft, card = Token("soft"), Token("card")
+    card.fault = Fault("cannot_sign", "the device at /dev/secret is on fire")
+    with pytest.raises(Fault) as refused:
+        await CHECKS["Signing keys"](having_keys(soft, card))
+    assert str(refused.value) == "cannot_sign: The key of XG/COM/1 does not sign: cannot_sign"

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import trio
 
+from xgate.algorithms import SHA512, SIGNATURES, signature_uri
 from xgate.errors import Fault
 from xgate.securityserver.section import SettingsError
 from xgate.securityserver.server import SecurityServer
+from xgate.signer.keyring import SignKey
+from xgate.signer.token import SignJob
 
 __all__ = ["CHECKS", "Check", "Finding", "Health"]
 
@@ -103,12 +107,31 @@ async def _check_authentication(server: SecurityServer) -> str:
 
 
 async def _check_signing(server: SecurityServer) -> str:
-    """Every client of this server has a key that signs now."""
+    """Every client of this server has a key, and each token with such a key signs now."""
     world = server.world.value
+    keys: dict[str, SignKey] = {}
     for client in world.serverconf.clients:
-        server.signing_context(world, client)
+        key = server.signing_context(world, client).key
+        keys.setdefault(key.token.id, key)
         await trio.lowlevel.checkpoint()
-    return f"keys for {len(world.serverconf.clients)} clients"
+    for key in keys.values():
+        signing = partial(_sign_nothing, key)
+        await trio.to_thread.run_sync(
+            signing, abandon_on_cancel=True, limiter=_one_thread("signing")
+        )
+    return f"keys for {len(world.serverconf.clients)} clients; their tokens sign"
+
+
+def _sign_nothing(key: SignKey) -> None:
+    """Have the key's token sign what is no message, and forget the signature.
+
+    :raises Fault: it does not; without the token's own words, which may name files.
+    """
+    algorithm = SIGNATURES[signature_uri(key.key.kind, SHA512)]
+    job = SignJob(key.key.id, algorithm, algorithm.digest.of(b"a health check of xgate"))
+    (signed,) = key.token.sign([job])
+    if isinstance(signed, Fault):
+        raise Fault(signed.code, f"The key of {key.member.short} does not sign: {signed.code}")
 
 
 async def _check_log(server: SecurityServer) -> str:
