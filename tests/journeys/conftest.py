@@ -79,6 +79,7 @@ def _services() -> str:
             _service("hidden", "{base}/soap/tell", "allow = []", "SOAP"),
             _service("closed", "{base}/soap/tell", 'disabled = ""', "SOAP"),
             _service("down", "http://127.0.0.1:1/", kind="SOAP"),
+            _service("homeless", "http://nobody.invalid/", kind="SOAP"),
             _service("late", "{base}/soap/slow", "timeout-seconds = 0.2", "SOAP"),
             *_described(),
         )

@@ -5,10 +5,11 @@ regular expression; ``.+`` stands where the words are a parser's or the system's
 ``tests/rules/test_fault_table.py`` holds that each test named here is there and that no code lacks
 one. What is written differently on purpose stands in docs/divergences.md.
 
-Two rows of the reference cannot come: ``client.cannot_create_signature`` (the authentication key's
+Some rows of the reference cannot come: ``client.cannot_create_signature`` (the authentication key's
 OCSP response is there before anything is read, or the request ends as
-``ssl_authentication_failed``) and ``service_malformed_url`` (such an address is refused when the
-settings are read).
+``ssl_authentication_failed``); ``cannot_create_signature`` alone (a certificate without a good OCSP
+response is not suitable, and so never chosen); ``service_missing_url`` and
+``service_malformed_url`` (such an address is refused when the settings are read).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _FORGED = "test_forged_answers::"
 _MISFIT = _FORGED + "test_signed_answers_that_do_not_belong_to_the_request"
 _HOSTILE = "test_hostile_peers::"
 _REFUSED = "test_refused_by_providers::"
+_META = "test_metaservices::"
 _EVIDENCE = "test_forged_evidence::"
 
 # What is wrong with a message, wherever it comes from (soap-protocol 5).
@@ -166,6 +168,16 @@ TABLE: tuple[tuple[str, str, str], ...] = (
         _FORGED + "test_ocsp_responses_that_prove_nothing",
     ),
     (
+        CSS + TLS + ".internal_error",
+        "Could not get (all )?OCSP responses from server.+",
+        _FORGED + "test_ocsp_responses_that_cannot_be_had",
+    ),
+    (
+        CSS + TLS + ".cannot_create_cert_path.internal_error",
+        ".+",
+        _FORGED + "test_a_server_whose_ca_nobody_approves_of",
+    ),
+    (
         CSS + "internal_error",
         "signer.unknown_member: Could not find any certificates for member .+",
         "test_rare_faults::test_a_member_without_a_signing_key",
@@ -185,6 +197,11 @@ TABLE: tuple[tuple[str, str, str], ...] = (
         CSS + "logging_failed.timestamping_failed",
         ".+",
         "test_timestamping::test_an_outage_is_lived_through_then_refused_then_over",
+    ),
+    (
+        CSS + "logging_failed.mlog.no_timestamping_provider_found",
+        ".+",
+        "test_timestamping::test_no_approved_service_refuses_at_once",
     ),
     # What the provider's server answers
     (
@@ -337,6 +354,12 @@ TABLE: tuple[tuple[str, str, str], ...] = (
         r"Received \S+ instead of hash chain",
         _HOSTILE + "test_parts_of_rest",
     ),
+    (PSS + "mime_parsing_failed", ".+", _HOSTILE + "test_headers_of_parts_that_are_too_much"),
+    (
+        PSS + "internal_error",
+        "Maximum header (length )?limit exceeded",
+        _HOSTILE + "test_headers_of_parts_that_are_too_much",
+    ),
     (PSF + "io_error", "Malformed OCSP response", _HOSTILE + "test_parts_of_soap"),
     (
         PSF + "invalid_security_server",
@@ -434,16 +457,35 @@ TABLE: tuple[tuple[str, str, str], ...] = (
         _REFUSED + "test_an_answer_too_large_to_be_logged_is_not_given",
     ),
     (
+        PSS + "logging_failed.timestamping_failed",
+        ".+",
+        "test_timestamping::test_the_providers_outage_is_told_to_the_consumer",
+    ),
+    (
+        PSS + "cannot_create_signature.internal_error",
+        "signer.token_not_available: .+",
+        "test_signers::"
+        "test_a_signer_that_goes_while_the_service_works_is_told_of_behind_the_answer",
+    ),
+    (
+        PSF + "unknown_host",
+        ".+",
+        _REFUSED + "test_what_a_soap_request_meets_at_the_provider",
+    ),
+    (
         PSS + "unknown_host",
         ".+",
         _REFUSED + "test_what_a_rest_request_meets_at_the_provider",
     ),
     (PSS + "network_error", ".+", "test_service_faults::test_a_connection_that_is_torn_down"),
     (PSS + "io_error", ".+", "test_service_faults::test_what_is_no_answer_in_rest"),
-    (
-        PSS + TLS,
-        "IS certificate is not trusted",
-        "test_https_services::test_the_listed_certificate_is_called_and_no_other",
+    *(
+        (
+            side + TLS,
+            "IS certificate is not trusted",
+            "test_https_services::test_the_listed_certificate_is_called_and_no_other",
+        )
+        for side in (PSS, PSF)
     ),
     *(
         (
@@ -462,6 +504,36 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     (PSF + "mime_parsing_failed", ".+", _ANSWER),
     (PSF + "invalid_message", "No response message received from service", _ANSWER),
     *((PSF + code, text, _WRONG) for code, text in _MESSAGE),
+    # The services of the server itself
+    (
+        PSS + "invalid_content_type",
+        "Invalid content type: multipart/related",
+        _META + "test_a_list_is_asked_for_in_plain_soap_alone",
+    ),
+    *(
+        (PSS + code, text, _META + "test_a_wsdl_that_cannot_be_handed_out")
+        for code, text in (
+            ("invalid_request", "Missing serviceCode in message body"),
+            ("unknown_service", rf"Could not find wsdl URL for service {_ID}"),
+            ("service_type", "Service is a REST service and does not have a WSDL"),
+            ("internal_error", r"Received HTTP error: \d+ - .*"),
+            ("invalid_xml", ".+"),
+        )
+    ),
+    *(
+        (PSS + code, text, _META + "test_an_openapi_document_that_cannot_be_handed_out")
+        for code, text in (
+            ("invalid_request", "Missing serviceCode in message body"),
+            ("internal_error", "Service not found: .+"),
+            ("internal_error", "Invalid service type: .+"),
+            ("internal_error", r"Incompatible openapi version\. .+"),
+            ("internal_error", "Failed overwriting origin URL for the openapi servers for .+"),
+            (
+                "internal_error",
+                r"Failed reading service description from .+\. Status: \d+ Reason: .*",
+            ),
+        )
+    ),
     ("soap:Server", "no luck", "test_service_faults::test_a_fault_of_the_service_is_its_answer"),
 )
 

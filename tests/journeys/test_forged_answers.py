@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 from tests.journeys.fault_table import assert_in_table
 
 from xgate.clock import SystemClock
+from xgate.net.server import Exchange
 from xgate.sandbox.peer import Peer, Piece, attached
 from xgate.sandbox.script import stand_in
-from xgate.testing.pki import issue_auth
+from xgate.testing.pki import issue_auth, make_ca
 from xgate.wire.message import Protocol
 from xgate.wire.transport import REST_BODY
 from xgate.wire.transport_parts import SIGNATURE
@@ -181,6 +184,33 @@ async def test_ocsp_responses_that_prove_nothing(lonely: Caller, what: str, leaf
     assert reply.code == f"{DENIED}.invalid_cert_path.{leaf}"
     assert_in_table(reply.code, reply.text)
     assert lonely.counts(f"ocsp-{what}") == [0, 0]
+
+
+async def test_ocsp_responses_that_cannot_be_had(lonely: Caller) -> None:
+    country = lonely.country
+    peer = Peer(country, country.provider, SystemClock(), auth=issue_auth(country.ca, "provider"))
+
+    async def hear(exchange: Exchange) -> None:
+        raise AssertionError("no message may come here")
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(peer.serve, hear, more_ocsp=[b"one too many"]))
+        reply = await ask(lonely, "REST", "ocsp-none")
+        nursery.cancel_scope.cancel()
+
+    assert reply.code == f"{DENIED}.internal_error"
+    assert_in_table(reply.code, reply.text)
+    assert lonely.counts("ocsp-none") == [0, 0]
+
+
+async def test_a_server_whose_ca_nobody_approves_of(lonely: Caller) -> None:
+    stranger = issue_auth(make_ca("nobody's CA"), "provider")
+    async with stand_in(lonely.country, auth=stranger, ocsp=b"of another CA"):
+        reply = await ask(lonely, "SOAP", "who-3")
+
+    assert reply.code == f"{DENIED}.cannot_create_cert_path.internal_error", reply.text
+    assert_in_table(reply.code, reply.text)
+    assert lonely.counts("who-3") == [0, 0]
 
 
 async def test_nobody_there(lonely: Caller) -> None:

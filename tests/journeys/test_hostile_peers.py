@@ -231,6 +231,27 @@ async def test_parts_of_rest(peer: Peer, change: Callable[[Draft], None], code: 
     assert_in_table(fault.code, fault.text)
 
 
+@pytest.mark.parametrize(
+    ("lines", "leaf"),
+    [
+        (b"X-Long: " + b"x" * 1000, "mime_parsing_failed"),
+        (b"X-Folded: " + b"\r\n ".join([b"x" * 900] * 12), "internal_error"),
+        (b"\r\n".join([b"X-Many: x"] * 1001), "internal_error"),
+    ],
+)
+async def test_headers_of_parts_that_are_too_much(peer: Peer, lines: bytes, leaf: str) -> None:
+    draft = soap_draft(peer, soap())
+    draft.swap(XML, Piece(XML, soap(), (("X-Mark", "here"),)))
+    body = write_pieces(draft.pieces).replace(b"X-Mark: here", lines)
+
+    heard = await peer.ask(peer.country.provider, draft.headers, body)
+
+    fault = heard.fault("SOAP")
+    assert fault is not None
+    assert fault.code == SIDE + leaf, fault.text
+    assert_in_table(fault.code, fault.text)
+
+
 async def test_a_peer_that_writes_all_before_it_reads_learns_why(peer: Peer) -> None:
     nobody = ClientId("XG", "GOV", "200", "nobody")
     head = rest_head("hostile", "POST", f"/r1/{nobody.url}/echo")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from lxml import etree
+from tests.journeys.fault_table import assert_in_table
 
 from xgate.sandbox.country import CONSUMER, PROVIDER
 from xgate.wire.attachments import Head, PartBegin, PartData, SoapBodyReader
@@ -123,6 +124,7 @@ async def test_a_wsdl_that_cannot_be_handed_out(
 
     assert reply.code == f"server.serverproxy.{code}"
     assert reply.text.startswith(text)
+    assert_in_table(reply.code, reply.text)
 
 
 # REST
@@ -218,6 +220,7 @@ async def test_an_openapi_document_that_cannot_be_handed_out(
 
     assert (reply.status, reply.code) == (500, f"server.serverproxy.{code}")
     assert reply.text.startswith(text)
+    assert_in_table(reply.code, reply.text)
 
 
 # everybody

@@ -86,6 +86,7 @@ async def test_a_body_too_large_to_be_logged_is_not_sent(caller: Caller) -> None
         ("closed", "", "service_disabled"),
         ("rest", "", "service_type"),
         ("down", "", "service_failed.network_error"),
+        ("homeless", "", "service_failed.unknown_host"),
         ("late", "", "service_failed.io_error"),
         ("teapot", "", "service_failed.http_error"),
         ("redirect", "", "service_failed.http_error"),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from tests.journeys.fault_table import assert_in_table
 
 from xgate.clock import SystemClock
 from xgate.net.fetch import fetch
@@ -57,8 +58,9 @@ async def readiness(server: ServerProcess) -> tuple[int, dict[str, str]]:
 class Ensemble:
     """Two servers, their signers, and somebody who calls."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, desk: Desk) -> None:
         self.caller = caller
+        self.desk = desk
         self.servers: dict[str, ServerProcess] = {}
         self.signers: dict[str, ServerProcess] = {}
         self.acknowledged: list[str] = []
@@ -102,10 +104,10 @@ class Ensemble:
 async def ensemble(country: Country, calling: Calling) -> AsyncIterator[Ensemble]:
     clock = SystemClock()
     authority = Authority(country, clock)
+    desk = Desk()
     async with trio.open_nursery() as nursery:
 
         async def serve(task_status: trio.TaskStatus[None]) -> None:
-            desk = Desk()
             await serve_surroundings(
                 country, clock, services=desk.serve, authority=authority, task_status=task_status
             )
@@ -114,7 +116,7 @@ async def ensemble(country: Country, calling: Calling) -> AsyncIterator[Ensemble
         with ExitStack() as opened:
             caller = calling(Running(country, authority, Lines(), Lines()))
             opened.callback(caller.close)
-            made = Ensemble(caller)
+            made = Ensemble(caller, desk)
             opened.callback(made.end_all)
             yield made
         nursery.cancel_scope.cancel()
@@ -206,6 +208,30 @@ async def test_a_signer_that_stays_away_is_named_in_the_refusal(
         assert "signer.sock" not in reply.text
         all_.signers["consumer"] = await start_signer(all_.places[0])
         await all_.wait_served()
+
+
+async def test_a_signer_that_goes_while_the_service_works_is_told_of_behind_the_answer(
+    found: Callable[..., Country], calling: Calling
+) -> None:
+    replies: list[Reply] = []
+    async with ensemble(found(WITH_SIGNERS), calling) as all_:
+        await all_.start_signers()
+        await all_.start_servers()
+        await all_.wait_served()
+
+        async def ask() -> None:
+            replies.append(await all_.caller.rest("GET", "/wait", [("X-Road-Id", "left-1")]))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await all_.desk.waiting.wait()
+            assert await all_.signers["provider"].stop() == 0
+            all_.desk.gate.set()
+        assert all_.caller.counts("left-1") == [1, 1], "both requests, and no answer"
+
+    (reply,) = replies
+    assert reply.code == "server.serverproxy.cannot_create_signature.internal_error"
+    assert_in_table(reply.code, reply.text)
 
 
 async def test_a_signer_that_hangs_does_not_take_its_server_along(

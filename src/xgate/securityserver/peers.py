@@ -27,7 +27,7 @@ from xgate.securityserver.ocsp_fetch import fetch_ocsp
 from xgate.securityserver.peer_settings import PeerSettings
 from xgate.signer.ocsp_cache import OcspCache
 from xgate.trust.certificate import Certificate
-from xgate.trust.path import verify_auth_chain
+from xgate.trust.path import build_auth_path, verify_auth_chain
 
 __all__ = ["Peers"]
 
@@ -135,6 +135,7 @@ class Peers:
         chain = [Certificate.load(der) for der in presented]
         conf = world.globalconf
         instance = route.provider.instance
+        build_auth_path(conf, instance, chain, now, issuer_of="first")
         find = partial(self._ocsp.find, trust=conf, now=now)
         responses = await fetch_ocsp(chain, find, host, self._settings.ocsp_port)
         try:

@@ -24,7 +24,13 @@ from xgate.trust.certificate import Certificate, is_auth_certificate
 from xgate.trust.identifiers import signature_holds
 from xgate.trust.ocsp import OcspResponse, cert_id, verify_ocsp
 
-__all__ = ["ProvenChain", "build_path", "check_revocation", "verify_auth_chain"]
+__all__ = [
+    "ProvenChain",
+    "build_auth_path",
+    "build_path",
+    "check_revocation",
+    "verify_auth_chain",
+]
 
 _LONGEST = 10
 _MOST_INTERMEDIATES = 16
@@ -111,6 +117,31 @@ def check_revocation(
         )
 
 
+def build_auth_path(
+    trust: Trust,
+    instance: str,
+    presented: Sequence[Certificate],
+    at: datetime,
+    *,
+    issuer_of: Literal["first", "last"],
+) -> tuple[Certificate, ...]:
+    """The path of a server's authentication certificate; it says nothing of revocation.
+
+    A client looks for it before it asks for OCSP responses (pipeline 7).
+
+    :param presented: as for ``verify_auth_chain``, like the others.
+    :raises Fault: ``ssl_authentication_failed``, and ``cannot_create_cert_path...`` under it.
+    """
+    if not presented:
+        raise Fault("ssl_authentication_failed", "Peer has not presented a certificate")
+    top = presented[0 if issuer_of == "first" else -1]
+    with faults_under("ssl_authentication_failed"), faults_under("cannot_create_cert_path"):
+        cas = trust.find_cas(instance, top.issuer)
+        if not cas:
+            raise Fault("internal_error", _NOT_APPROVED)
+        return build_path(presented[0], presented[1:], [ca.certificate for ca in cas], at)
+
+
 def verify_auth_chain(
     trust: Trust,
     instance: str,
@@ -134,13 +165,8 @@ def verify_auth_chain(
         raise Fault(
             "ssl_authentication_failed", "Peer certificate is not an authentication certificate"
         )
+    path = build_auth_path(trust, instance, presented, at, issuer_of=issuer_of)
     with faults_under("ssl_authentication_failed"):
-        top = presented[0 if issuer_of == "first" else -1]
-        cas = trust.find_cas(instance, top.issuer)
-        if not cas:
-            raise Fault("internal_error", _NOT_APPROVED)
-        anchors = [ca.certificate for ca in cas]
-        path = build_path(presented[0], presented[1:], anchors, at)
         return ProvenChain(path, check_revocation(path, responses, trust, instance, at))
 
 
