@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 import trio
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -34,6 +35,9 @@ from xgate.sandbox.pair import (
     start_signer,
 )
 from xgate.sandbox.places import Place
+from xgate.signer.entries import StoredCertificate
+from xgate.signer.registry import change_certificate
+from xgate.signer.store import change_store, read_store
 from xgate.testing.pki import Key
 
 if TYPE_CHECKING:
@@ -149,6 +153,24 @@ async def test_servers_may_be_there_before_their_signers(
         assert "is xgate signer running?" in reply.text
         await all_.start_signers()
         await all_.wait_served()
+
+
+async def test_a_certificate_that_the_configuration_lists_becomes_registered_by_itself(
+    found: Callable[..., Country], calling: Calling
+) -> None:
+    def unknown(stored: StoredCertificate) -> StoredCertificate:
+        return msgspec.structs.replace(stored, status="registration in progress")
+
+    async with ensemble(found(WITH_SIGNERS), calling) as all_:
+        store = all_.places[0].folder / "keys.xgate"
+        (auth,) = (e for e in read_store(store).keys if e.usage == "AUTHENTICATION")
+        name = auth.certificates[0].id
+        change_store(store, lambda known: change_certificate(known, name, unknown))
+        await all_.start_signers()
+        await all_.start_servers()
+        await all_.wait_served()
+        (auth,) = (e for e in read_store(store).keys if e.usage == "AUTHENTICATION")
+        assert auth.certificates[0].status == "registered"
 
 
 async def test_a_killed_signer_costs_time_and_no_message(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from xgate.cell import Cell
+from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.generate import register_server
 from xgate.ids import ClientId, ServerId
 from xgate.keepers.keys import keep_auth_states, keep_keys, renew_ring
@@ -18,6 +20,8 @@ from xgate.policy.world import World
 from xgate.serverconf.model import ServerConf
 from xgate.signer.entries import KeyEntry, StoredCertificate
 from xgate.signer.keyring import Keyring
+from xgate.signer.registration import note_registered
+from xgate.signer.registry import listed_for
 from xgate.signer.store import KeyStore, change_store, read_store, write_store
 from xgate.signer.token import KeyParameters
 from xgate.signer.tokens import Tokens
@@ -108,6 +112,13 @@ async def test_a_look_waits_for_the_one_before_it(tokens: Tokens) -> None:
     assert ring.value == Keyring((), ())
 
 
+def noting(path: Path) -> Callable[[GlobalConf, ServerId], Awaitable[bool]]:
+    async def note(conf: GlobalConf, server: ServerId) -> bool:
+        return note_registered(path, listed_for(conf, server))
+
+    return note
+
+
 async def test_what_the_world_lists_is_registered(
     tmp_path: Path, authority: Authority, watch: Watch
 ) -> None:
@@ -118,7 +129,7 @@ async def test_what_the_world_lists_is_registered(
     listed = [register_server(MEMBER, "SS", "ss", [auth.certificate.der])]
     world = Cell(World(make_conf(authority), ServerConf(server)))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_auth_states, world, path, server, watch)
+        nursery.start_soon(keep_auth_states, world, noting(path), server, watch)
         world.set(World(make_conf(authority, servers=listed), ServerConf(server)))
         await watch.wait("authentication certificate registered")
         assert read_store(path).keys[0].certificates[0].status == "registered"
@@ -141,7 +152,7 @@ async def test_what_could_not_be_noted_is_noted_later(
     world = Cell(World(make_conf(authority, servers=listed), ServerConf(server)))
     path.chmod(0o644)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_auth_states, world, path, server, watch)
+        nursery.start_soon(keep_auth_states, world, noting(path), server, watch)
         await watch.wait("registration not noted")
         await trio.sleep(300)
         path.chmod(0o600)

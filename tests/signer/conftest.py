@@ -21,6 +21,7 @@ from xgate.signer.conversation import converse
 from xgate.signer.door import open_door
 from xgate.signer.keyring import AuthKey, Keyring, SignKey
 from xgate.signer.protocol import SignSeal
+from xgate.signer.registration import note_registered
 from xgate.signer.service import SignerService
 from xgate.signer.signer import Signer, SigningContext
 from xgate.signer.software import SoftwareToken
@@ -86,6 +87,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "run" / "signer.sock"
+        self.store = folder / "keys.xgate"
         self.authority = Authority()
         self.sign = self.authority.member(MEMBER, key=make_ec_key("desk sign"))
         self.auth = issue_auth(self.authority.ca, "desk", key=make_ec_key("desk auth"))
@@ -98,7 +100,8 @@ class Desk:
 
     def _start(self) -> None:
         self.signer = Signer(FakeClock(NOW))
-        self.service = SignerService(self, self.ring, self.signer, self._look)
+        note = partial(note_registered, self.store)
+        self.service = SignerService(self, self.ring, self.signer, self._look, note)
 
     def full(self) -> Keyring:
         (key,) = self.token.keys()

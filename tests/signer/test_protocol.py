@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.signer.protocol import (
+    VERSION,
     Answer,
     Counted,
     Done,
@@ -21,6 +22,8 @@ from xgate.signer.protocol import (
     ListTokens,
     Login,
     Logout,
+    Noted,
+    NoteRegistered,
     Octets,
     PublicAuthKey,
     PublicRing,
@@ -63,6 +66,7 @@ requests: st.SearchStrategy[Request] = st.one_of(
     st.builds(ListTokens, numbers),
     st.builds(Login, numbers, texts, texts),
     st.builds(Logout, numbers, texts),
+    st.builds(NoteRegistered, numbers, st.lists(some).map(tuple)),
     st.builds(Statistics, numbers),
 )
 sign_keys = st.builds(PublicSignKey, texts, some, texts, texts, texts, texts)
@@ -78,6 +82,7 @@ answers: st.SearchStrategy[Answer] = st.one_of(
     st.builds(Signatures, numbers, st.lists(some | st.tuples(texts, texts)).map(tuple)),
     st.builds(TokenStates, numbers, st.lists(st.builds(ListedToken, texts, states)).map(tuple)),
     st.builds(Counted, numbers, st.dictionaries(numbers, numbers, max_size=4)),
+    st.builds(Noted, numbers, st.booleans()),
     st.builds(Done, numbers),
     st.builds(Refused, numbers, texts, texts),
 )
@@ -115,7 +120,7 @@ def test_noise_is_a_message_or_a_refusal(noise: bytes) -> None:
     "message",
     [
         ["hello"],
-        ["hello", 1],
+        ["hello", VERSION],
         ["hello", "one"],
         ["hello", 1, 2],
         ["login", 1, "0"],
@@ -128,7 +133,7 @@ def test_noise_is_a_message_or_a_refusal(noise: bytes) -> None:
 )
 def test_only_requests_are_requests(message: object) -> None:
     octets = msgspec.msgpack.encode(message)
-    if message in (["hello"], ["hello", 1]):
+    if message in (["hello"], ["hello", VERSION]):
         assert read_request(octets) == Hello()
         return
     with pytest.raises(Fault, match="no message of this protocol"):

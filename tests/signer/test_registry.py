@@ -16,6 +16,7 @@ from xgate.signer.registry import (
     check_name,
     find_request_by_id,
     is_in_use,
+    listed_for,
     put_entry,
     remove_certificate,
     remove_entry,
@@ -114,7 +115,7 @@ def test_the_world_says_which_authentication_certificates_are_registered() -> No
     stored = tuple(StoredCertificate(der, status=status) for der, status, _ in before)
     signing = KeyEntry("S", "", "SIGNING", (StoredCertificate(other, "XG/COM/1"),))
     store = KeyStore((KeyEntry("A", "", "AUTHENTICATION", stored), signing))
-    after = settle_auth_states(store, conf, SERVER)
+    after = settle_auth_states(store, listed_for(conf, SERVER))
     assert [c.status for c in after.keys[0].certificates] == [state for _, _, state in before]
     assert after.keys[1] == signing
 

@@ -12,9 +12,14 @@ import trio.testing
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from xgate.errors import Fault
+from xgate.globalconf.generate import register_server
+from xgate.ids import ClientId, ServerId
 from xgate.net.key_reference import KeyReference
+from xgate.signer.entries import KeyEntry, StoredCertificate
 from xgate.signer.keyring import AuthKey, Keyring
 from xgate.signer.remote import RemoteKeys
+from xgate.signer.store import read_store, write_store
+from xgate.testing.conf import make_conf
 from xgate.testing.pki import issue_auth
 from xgate.trust.seal import Seal, seal_of
 from xgate.trust.verify import Evidence
@@ -22,6 +27,7 @@ from xgate.trust.verify import Evidence
 if TYPE_CHECKING:
     from tests.signer.conftest import Desk
 
+MEMBER = ClientId("XG", "COM", "1")
 SEAL = seal_of(b"<message/>", [b"attachment"])
 
 
@@ -209,3 +215,19 @@ async def test_a_message_too_large_to_be_asked_for_disturbs_no_other(desk: Desk)
         assert caught.value.code == "cannot_create_signature.internal_error"
         assert desk.holds(await ours.sign(SEAL), SEAL)
     assert ours.said == ["signer found"]
+
+
+async def test_what_is_listed_for_the_server_is_noted_by_the_signer(desk: Desk) -> None:
+    stored = StoredCertificate(desk.auth.certificate.der, status="registration in progress")
+    write_store(desk.store, "a PIN", [(KeyEntry("A", "", "AUTHENTICATION", (stored,)), None)])
+    listed = register_server(MEMBER, "SS", "ss", [desk.auth.certificate.der])
+    conf, server_id = make_conf(desk.authority, servers=[listed]), ServerId(MEMBER, "SS")
+    async with desk.running(), server(desk) as ours:
+        assert not await ours.keys.note_registered(conf, ServerId(MEMBER, "OTHER"))
+        assert not await ours.keys.note_registered(make_conf(desk.authority), server_id)
+        assert await ours.keys.note_registered(conf, server_id)
+        assert not await ours.keys.note_registered(conf, server_id)
+        assert read_store(desk.store).keys[0].certificates[0].status == "registered"
+        desk.store.chmod(0o644)
+        with pytest.raises(Fault, match=r"^token_not_available: The key store .* chmod 600"):
+            await ours.keys.note_registered(conf, server_id)

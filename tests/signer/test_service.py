@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 
 from xgate.algorithms import SHA512, find_signature, key_verifies, signature_uri
+from xgate.signer.entries import KeyEntry, StoredCertificate
 from xgate.signer.protocol import (
     Answer,
     Counted,
@@ -16,6 +18,8 @@ from xgate.signer.protocol import (
     ListTokens,
     Login,
     Logout,
+    Noted,
+    NoteRegistered,
     Octets,
     Refused,
     Signatures,
@@ -27,6 +31,7 @@ from xgate.signer.protocol import (
     TokenStates,
 )
 from xgate.signer.service import public_ring
+from xgate.signer.store import read_store, write_store
 from xgate.trust.seal import seal_of
 from xgate.trust.verify import Evidence
 
@@ -165,3 +170,24 @@ async def test_a_defect_is_told_in_the_log_and_ends_nothing(
     answer = await desk.service.answer(ListTokens(1))
     assert answer == Refused(1, "internal_error", "The signer failed; its log tells more")
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("digest", [hashlib.sha1, hashlib.sha256])
+async def test_what_a_server_finds_listed_is_registered(
+    desk: Desk, digest: Callable[[bytes], Any]
+) -> None:
+    der = desk.auth.certificate.der
+    stored = StoredCertificate(der, status="saved")
+    write_store(desk.store, "a PIN", [(KeyEntry("A", "", "AUTHENTICATION", (stored,)), None)])
+    other, hashed = bytes(32), digest(der).digest()
+    assert await desk.service.answer(NoteRegistered(1, (other,))) == Noted(1, False)
+    assert await desk.service.answer(NoteRegistered(2, (other, hashed))) == Noted(2, True)
+    assert await desk.service.answer(NoteRegistered(3, (hashed,))) == Noted(3, False)
+    assert read_store(desk.store).keys[0].certificates[0].status == "registered"
+
+
+async def test_a_registry_that_cannot_be_used_is_told_of(desk: Desk) -> None:
+    desk.store.write_text("damaged")
+    answer = await desk.service.answer(NoteRegistered(1, (bytes(32),)))
+    assert isinstance(answer, Refused)
+    assert answer.code == "token_not_available"

@@ -24,6 +24,7 @@ from xgate.signer.entries import StoredCertificate
 from xgate.signer.registry import (
     change_certificate,
     check_certificate,
+    listed_for,
     put_entry,
     settle_auth_states,
 )
@@ -77,7 +78,7 @@ def activate(certificate: str, /, *, which: WhichKeys | None = None, json: bool 
 
         store = place.change(
             lambda store: settle_auth_states(
-                change_certificate(store, stored.id, tried), conf, server
+                change_certificate(store, stored.id, tried), listed_for(conf, server)
             )
         )
     if fault is not None:

@@ -7,7 +7,7 @@ in place and is reported once, not once a second.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -19,8 +19,6 @@ from xgate.keepers.files import file_stamp
 from xgate.keepers.report import Report, cause_of
 from xgate.policy.world import World
 from xgate.signer.keyring import Keyring
-from xgate.signer.registry import settle_auth_states
-from xgate.signer.store import change_store, read_or_none
 from xgate.signer.tokens import Tokens
 
 __all__ = ["keep_auth_states", "keep_keys", "renew_ring"]
@@ -54,10 +52,15 @@ async def keep_keys(ring: Cell[Keyring], tokens: Tokens, report: Report) -> None
 
 
 async def keep_auth_states(
-    world: Cell[World], path: Path, server: ServerId, report: Report
+    world: Cell[World],
+    note: Callable[[GlobalConf, ServerId], Awaitable[bool]],
+    server: ServerId,
+    report: Report,
 ) -> None:
-    """Note in the registry at ``path`` that authentication certificates are registered as soon as
-    the global configuration lists them, for ever; who keeps the ring sees that.
+    """Have it noted that authentication certificates are registered as soon as the global
+    configuration lists them, for ever; who keeps the ring sees that.
+
+    :param note: as ``KeyHolder.note_registered``.
 
     Every minute too: what could not be written may be written now, or a registry was put there.
     """
@@ -68,7 +71,7 @@ async def keep_auth_states(
                 await world.wait_changed(version)
         version, conf = world.version, world.value.globalconf
         try:
-            if await trio.to_thread.run_sync(_settle, path, conf, server):
+            if await note(conf, server):
                 report("authentication certificate registered", id=server.short)
         except (Fault, OSError) as error:
             cause = cause_of(error)
@@ -77,14 +80,6 @@ async def keep_auth_states(
             failed = cause
         else:
             failed = ""
-
-
-def _settle(path: Path, conf: GlobalConf, server: ServerId) -> bool:
-    store = read_or_none(path)
-    if store is None or settle_auth_states(store, conf, server) == store:
-        return False
-    change_store(path, lambda store: settle_auth_states(store, conf, server))
-    return True
 
 
 async def renew_ring(ring: Cell[Keyring], tokens: Tokens) -> None:

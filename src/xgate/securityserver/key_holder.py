@@ -14,6 +14,8 @@ import trio
 from xgate.cell import Cell
 from xgate.clock import Clock
 from xgate.errors import Fault
+from xgate.globalconf.conf import GlobalConf
+from xgate.ids import ServerId
 from xgate.keepers.keys import keep_keys
 from xgate.keepers.report import Report
 from xgate.securityserver.journal import Journal
@@ -22,6 +24,8 @@ from xgate.securityserver.settings import KeysSettings
 from xgate.signer.ask import ask_ring
 from xgate.signer.holder import KeyHolder, LocalKeys
 from xgate.signer.keyring import Keyring
+from xgate.signer.registration import note_registered
+from xgate.signer.registry import listed_for
 from xgate.signer.remote import RemoteKeys
 from xgate.signer.signer import Signer
 from xgate.signer.tokens import Refused, Tokens
@@ -85,6 +89,11 @@ class _KeptKeys(LocalKeys):
     async def troubles(self) -> Sequence[str]:
         """See ``KeyHolder.troubles``; as of the last look, a minute ago at most."""
         return self._tokens.troubles()
+
+    async def note_registered(self, conf: GlobalConf, server: ServerId) -> bool:
+        """See ``KeyHolder.note_registered``."""
+        listed = listed_for(conf, server)
+        return await trio.to_thread.run_sync(note_registered, self._tokens.store, listed)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """See ``KeyHolder.run``; then the tokens are closed."""

@@ -111,7 +111,7 @@ async def run_server(
             await keepers.start(server.messagelog.run)
             pulse = Pulse(settings.health.beat_milliseconds / 1000)
             keepers.start_soon(pulse.keep)
-            _start_keepers(keepers, server, folder, loader, stamping)
+            _start_keepers(keepers, server, loader, stamping)
             _start_optional_keepers(keepers, server, opstore, archiver)
             async with trio.open_nursery() as serving:
                 await serving.start(serve_doors, doors, server, drain)
@@ -208,7 +208,6 @@ def _assemble(
 def _start_keepers(
     keepers: trio.Nursery,
     server: SecurityServer,
-    folder: Path,
     loader: Loader,
     stamping: Stamping,
 ) -> None:
@@ -221,9 +220,8 @@ def _start_keepers(
         server.clock,
         journal.event,
     )
-    if not settings.keys.signer:
-        store = folder / settings.keys.store
-        keepers.start_soon(keep_auth_states, world, store, server.id, journal.event)
+    note = server.signer.note_registered
+    keepers.start_soon(keep_auth_states, world, note, server.id, journal.event)
     keepers.start_soon(server.vouching.keep)
     keepers.start_soon(server.gates.strain.keep)
     if server.internal.paths:

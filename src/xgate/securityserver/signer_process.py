@@ -24,6 +24,7 @@ from xgate.securityserver.keys import open_tokens
 from xgate.securityserver.settings import Settings, SettingsError
 from xgate.signer.conversation import converse
 from xgate.signer.door import SignerDoor, open_door, user_ids
+from xgate.signer.registration import note_registered
 from xgate.signer.service import SignerService
 from xgate.signer.signer import Signer
 from xgate.signer.tokens import Tokens
@@ -75,7 +76,8 @@ async def _serve(
 ) -> None:
     ring = Cell(tokens.keyring())
     signer = Signer(clock)
-    service = SignerService(tokens, ring, signer, partial(renew_ring, ring, tokens))
+    renew, note = partial(renew_ring, ring, tokens), partial(note_registered, tokens.store)
+    service = SignerService(tokens, ring, signer, renew, note)
 
     strangers = trio.CapacityLimiter(_STRANGERS)
 

@@ -13,6 +13,8 @@ from typing import Protocol
 import trio
 
 from xgate.cell import Cell
+from xgate.globalconf.conf import GlobalConf
+from xgate.ids import ServerId
 from xgate.signer.keyring import Keyring
 from xgate.signer.signer import Signer, SigningContext
 from xgate.trust.seal import Seal
@@ -47,6 +49,14 @@ class KeyHolder(Protocol):
         """
         ...
 
+    async def note_registered(self, conf: GlobalConf, server: ServerId) -> bool:
+        """Note in the registry which authentication certificates are listed for this server; True
+        when one was not known to be.
+
+        :raises Fault: it could not be noted. :raises OSError: the registry cannot be written.
+        """
+        ...
+
     def batch_sizes(self) -> Mapping[int, int]:
         """How many signatures made here covered how many messages: size to count."""
         ...
@@ -73,6 +83,10 @@ class LocalKeys:
     async def troubles(self) -> Sequence[str]:
         """None: no modules are known here."""
         return ()
+
+    async def note_registered(self, conf: GlobalConf, server: ServerId) -> bool:
+        """Nowhere: no registry is known here."""
+        return False
 
     def batch_sizes(self) -> Mapping[int, int]:
         """See ``KeyHolder.batch_sizes``."""

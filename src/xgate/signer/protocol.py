@@ -30,6 +30,8 @@ __all__ = [
     "ListedToken",
     "Login",
     "Logout",
+    "NoteRegistered",
+    "Noted",
     "Numbered",
     "Octets",
     "PublicAuthKey",
@@ -134,6 +136,16 @@ class Logout(_Message, frozen=True, tag="logout"):
     token: str
 
 
+class NoteRegistered(_Message, frozen=True, tag="note-registered"):
+    """Note which authentication certificates the global configuration lists for the server.
+
+    :param hashes: of the listed certificates (DER), by SHA-1 or SHA-256.
+    """
+
+    id: int
+    hashes: tuple[bytes, ...]
+
+
 class Statistics(_Message, frozen=True, tag="statistics"):
     """Tell how many signatures covered how many messages."""
 
@@ -219,6 +231,13 @@ class Counted(_Message, frozen=True, tag="counted"):
     sizes: dict[int, int]
 
 
+class Noted(_Message, frozen=True, tag="noted"):
+    """Whether that changed something."""
+
+    id: int
+    changed: bool
+
+
 class Done(_Message, frozen=True, tag="done"):
     """It was done."""
 
@@ -233,11 +252,22 @@ class Refused(_Message, frozen=True, tag="refused"):
     text: str
 
 
-Numbered = SignSeal | SignDigests | SignTls | ListTokens | Login | Logout | Statistics
+Numbered = (
+    SignSeal | SignDigests | SignTls | ListTokens | Login | Logout | NoteRegistered | Statistics
+)
 """Requests that get an answer each."""
 Request = Hello | Watch | Numbered
 Answer = (
-    Welcome | PublicRing | Signed | Octets | Signatures | TokenStates | Counted | Done | Refused
+    Welcome
+    | PublicRing
+    | Signed
+    | Octets
+    | Signatures
+    | TokenStates
+    | Noted
+    | Counted
+    | Done
+    | Refused
 )
 
 T = TypeVar("T")

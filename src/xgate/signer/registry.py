@@ -19,12 +19,14 @@ from xgate.signer.store import KeyStore
 from xgate.trust.certificate import Certificate
 
 __all__ = [
+    "Listed",
     "change_certificate",
     "check_certificate",
     "check_key",
     "check_name",
     "find_request_by_id",
     "is_in_use",
+    "listed_for",
     "put_entry",
     "remove_certificate",
     "remove_entry",
@@ -37,6 +39,8 @@ _SHORTEST_BEGINNING = 6  # so that a slip of the hand deletes nothing
 T = TypeVar("T")
 Found = tuple[KeyEntry, StoredCertificate]
 Kind = Literal["key", "certificate", "request"]
+Listed = Callable[[Certificate], bool]
+"""Whether an authentication certificate is listed for this server."""
 
 
 def check_key(store: KeyStore, name: str) -> KeyEntry:
@@ -121,14 +125,19 @@ def is_in_use(entry: KeyEntry, stored: StoredCertificate) -> bool:
     return stored.active
 
 
-def settle_auth_states(store: KeyStore, conf: GlobalConf, server: ServerId) -> KeyStore:
+def listed_for(conf: GlobalConf, server: ServerId) -> Listed:
+    """Whether the global configuration lists a certificate for this server."""
+    return lambda certificate: conf.server_by_auth_hash(certificate) == server
+
+
+def settle_auth_states(store: KeyStore, listed: Listed) -> KeyStore:
     """Authentication certificates that the global configuration lists for this server are
     registered. What it lists no more stays: that is asked anew at each use.
     """
     keys = (
         msgspec.structs.replace(
             entry,
-            certificates=tuple(_settled(stored, conf, server) for stored in entry.certificates),
+            certificates=tuple(_settled(stored, listed) for stored in entry.certificates),
         )
         if entry.usage == "AUTHENTICATION"
         else entry
@@ -140,12 +149,12 @@ def settle_auth_states(store: KeyStore, conf: GlobalConf, server: ServerId) -> K
 _REGISTERED_BY_LISTING = ("saved", "registration in progress", "global error")
 
 
-def _settled(stored: StoredCertificate, conf: GlobalConf, server: ServerId) -> StoredCertificate:
+def _settled(stored: StoredCertificate, listed: Listed) -> StoredCertificate:
     try:
-        listed = conf.server_by_auth_hash(Certificate.load(stored.der)) == server
+        is_listed = listed(Certificate.load(stored.der))
     except Fault:  # it cannot be read, so nobody can list it
-        listed = False
-    if listed and stored.status in _REGISTERED_BY_LISTING:
+        is_listed = False
+    if is_listed and stored.status in _REGISTERED_BY_LISTING:
         return msgspec.structs.replace(stored, status="registered")
     return stored
 

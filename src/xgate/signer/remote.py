@@ -20,6 +20,8 @@ import trio
 
 from xgate.cell import Cell
 from xgate.errors import Fault, first_cause
+from xgate.globalconf.conf import GlobalConf
+from xgate.ids import ServerId
 from xgate.net.errors import ClosedError, ConnectError, NetError, TimedOutError
 from xgate.net.stream import SocketStream
 from xgate.signer.ask import read_ring
@@ -31,6 +33,8 @@ from xgate.signer.protocol import (
     FrameReader,
     Hello,
     ListTokens,
+    Noted,
+    NoteRegistered,
     Numbered,
     PublicRing,
     Refused,
@@ -112,6 +116,19 @@ class RemoteKeys:
         answer = await self._ask(ListTokens)
         if isinstance(answer, TokenStates):
             return answer.troubles
+        raise _refusal("internal_error", "The signer's answer is to another question")
+
+    async def note_registered(self, conf: GlobalConf, server: ServerId) -> bool:
+        """See ``KeyHolder.note_registered``; the signer notes it, who knows no configuration."""
+        found = conf.find_server(server)
+        if found is None or not found.auth_cert_hashes:
+            return False
+        hashes = tuple(found.auth_cert_hashes)
+        answer = await self._ask(lambda number: NoteRegistered(number, hashes))
+        if isinstance(answer, Noted):
+            return answer.changed
+        if isinstance(answer, Refused):
+            raise Fault(answer.code, answer.text)
         raise _refusal("internal_error", "The signer's answer is to another question")
 
     def batch_sizes(self) -> Mapping[int, int]:

@@ -26,6 +26,8 @@ from xgate.signer.protocol import (
     ListTokens,
     Login,
     Logout,
+    Noted,
+    NoteRegistered,
     Numbered,
     Octets,
     PublicAuthKey,
@@ -40,9 +42,11 @@ from xgate.signer.protocol import (
     Statistics,
     TokenStates,
 )
+from xgate.signer.registry import Listed
 from xgate.signer.signer import Signer, SigningContext
 from xgate.signer.tls_signature import sign_for_tls
 from xgate.signer.token import ManagedToken, SigningToken, SignJob
+from xgate.trust.certificate import Certificate
 from xgate.trust.der import write_integer
 from xgate.trust.ocsp import OcspResponse
 from xgate.trust.seal import MESSAGE, Part, Seal, attachment_name
@@ -77,6 +81,7 @@ class SignerService:
     """Answers requests, from any number of connections.
 
     :param changed: called after a login or logout, so that the ring is read anew.
+    :param note: as ``registration.note_registered``, of this signer's registry.
     """
 
     def __init__(
@@ -85,11 +90,13 @@ class SignerService:
         ring: Cell[Keyring],
         signer: Signer,
         changed: Callable[[], Awaitable[None]],
+        note: Callable[[Listed], bool],
     ) -> None:
         self.ring = ring
         self._tokens = tokens
         self._signer = signer
         self._changed = changed
+        self._note = note
         self._proofs: dict[bytes, bytes] = {}
         self._tls_threads = trio.CapacityLimiter(_TLS_THREADS)
         self._token_threads = trio.CapacityLimiter(_TOKEN_THREADS)
@@ -116,6 +123,8 @@ class SignerService:
                 return await self._sign_digests(request)
             case ListTokens():
                 return await self._list_tokens(request)
+            case NoteRegistered():
+                return await self._note_registered(request)
             case Statistics():
                 return Counted(request.id, self._signer.batch_sizes())
             case Login():
@@ -158,6 +167,19 @@ class SignerService:
 
         listed = await self._in_thread(look)
         return TokenStates(request.id, listed, tuple(self._tokens.troubles()))
+
+    async def _note_registered(self, request: NoteRegistered) -> Answer:
+        """What a client says makes a certificate usable, and no more: clients ask at each use."""
+        hashes = frozenset(request.hashes)
+
+        def listed(certificate: Certificate) -> bool:
+            return certificate.sha256 in hashes or bytes.fromhex(certificate.sha1) in hashes
+
+        try:
+            return Noted(request.id, await self._in_thread(lambda: self._note(listed)))
+        except OSError as error:
+            text = f"The registry cannot be written: {error.strerror}"
+            raise Fault("token_not_available", text) from None
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(work, limiter=self._token_threads)
