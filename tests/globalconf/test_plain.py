@@ -118,6 +118,7 @@ def test_it_makes_no_difference_how_a_member_is_written(old_new: tuple[str, str]
         country_of(f"<!-- {_PLAIN} -->"),
         country_of(f"<![CDATA[{_PLAIN}]]>"),
         country_of(f"<?a {_PLAIN}?>"),
+        f"<?a {_PLAIN}?>".encode() + country_of(_PLAIN),
         b"<!DOCTYPE conf []>" + country_of(_PLAIN),
         b"\xef\xbb\xbf" + country_of(_PLAIN),
         b'<?xml version="1.0" encoding="iso-8859-1"?>' + country_of(_PLAIN.replace("One", "õ")),

@@ -12,7 +12,16 @@ from lxml import etree
 
 from xgate.errors import Fault
 from xgate.wire.names import read_text
-from xgate.wire.xml import NAMESPACE, TOLD, Bounds, find_utf16, parse, scan
+from xgate.wire.xml import (
+    NAMESPACE,
+    TOLD,
+    Bounds,
+    check_size,
+    find_utf16,
+    is_plain,
+    parse,
+    scan,
+)
 
 BOMB = (
     b'<!DOCTYPE a [<!ENTITY x "xxxxxxxxxxxxxxxx"><!ENTITY y "&x;&x;&x;&x;&x;&x;&x;&x;">]><a>&y;</a>'
@@ -321,3 +330,30 @@ def test_without_layout_every_text_is_the_same(
     assert [read_text(one) for one in bare] == [read_text(one) for one in whole]
     if indented and texts and b"<!" not in data and b"\r" not in data and b"<?p" not in data:
         assert bare.text is None
+
+
+@pytest.mark.parametrize(
+    ("data", "plain"),
+    [
+        (b"<a>?!</a>", True),
+        (b"\xef\xbb\xbf<a/>", True),
+        (b"<?xml version='1.0'?><a/>", True),
+        (b"<?xml version='1.0' encoding='utf-8'?><a>what? no!</a>", True),
+        (b"<?xml version='1.0' encoding='us-ascii'?><a/>", False),
+        (b"<a><!-- --></a>", False),
+        (b"<a><![CDATA[]]></a>", False),
+        (b"<?xml version='1.0'?><a><?b?></a>", False),
+        (b"<a><?b?></a>", False),
+        (b"<a>\r\n</a>", False),
+    ],
+)
+def test_plain_is_what_has_tags_and_texts_alone(data: bytes, plain: bool) -> None:
+    assert is_plain(data) == plain
+
+
+def test_size_is_octets_and_nodes() -> None:
+    check_size(b"<a b='c'/>", limit=10, nodes=2)
+    for limit, nodes, text in ((9, 2, "larger than 9 bytes"), (10, 1, "more than 1 tags")):
+        with pytest.raises(Fault, match=text) as refusal:
+            check_size(b"<a b='c'/>", limit=limit, nodes=nodes, code="of_our_own")
+        assert refusal.value.code == "of_our_own"

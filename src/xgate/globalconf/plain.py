@@ -65,16 +65,17 @@ def cut_members(data: bytes) -> tuple[bytes, list[list[Plain]]]:
     del text
     left: list[str] = []
     runs: list[list[Plain]] = []
-    for at in range(0, len(pieces) - 1, 1 + _MEMBERS.groups):
-        before, *member, reference, code, name, further = pieces[at : at + 1 + _MEMBERS.groups]
+    width = 1 + _MEMBERS.groups
+    columns = [pieces[at:-1:width] for at in range(width)]
+    for before, *member, first, first_code, first_name, further in zip(*columns, strict=True):
         if before or not runs:
             left += before, f"<{MARK}/>"
             runs.append([])
         subsystems: list[PlainSubsystem] = []
-        if reference is not None:
-            subsystems.append((reference, code, name))
+        if first is not None:
+            subsystems.append((first, first_code, first_name))
         if further:
             subsystems += [(one[1], one[2], one[3]) for one in _SUBSYSTEMS.finditer(further)]
-        runs[-1].append((*member, subsystems))  # type: ignore[arg-type]
+        runs[-1].append((*member, subsystems))
     left.append(pieces[-1])
     return "".join(left).encode(), runs

@@ -7,7 +7,7 @@ between elements (``xs:IDREF``) are resolved here, so nobody else ever meets the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from lxml import etree
@@ -50,17 +50,10 @@ def read_rows(conf: Node, instance: str, runs: Iterable[Sequence[Plain]] = ()) -
     :raises Fault: ``malformed_global_conf``, ``invalid_xml``; ``internal_error`` for a part of an
         identifier that is blank.
     """
-    members = _Members(instance)
-    taken = iter(runs)
-    for element in conf.element.iterchildren("member", MARK):
-        if element.tag == MARK:
-            for plain in next(taken, ()):
-                members.add(*plain)
-        else:
-            members.add(*_read_member(Node(element)))
+    members, known = _read_members(_told_members(conf, runs), instance)
     return Rows(
-        members.rows,
-        [_read_server(node, members.known) for node in conf.nodes("securityServer")],
+        members,
+        [_read_server(node, known) for node in conf.nodes("securityServer")],
         [_read_group(node, instance) for node in conf.nodes("globalGroup")],
     )
 
@@ -74,50 +67,46 @@ def check_parts(parts: Parts) -> None:
         ClientId(*parts)
 
 
-class _Members:
-    """The members read so far, and under which reference each of them and its subsystems is known.
+def _told_members(conf: Node, runs: Iterable[Sequence[Plain]]) -> Iterator[Plain]:
+    """All members in the order of the document, those that were taken out of it at their marks."""
+    taken = iter(runs)
+    for element in conf.element.iterchildren("member", MARK):
+        if element.tag == MARK:
+            yield from next(taken, ())
+        else:
+            yield _read_member(Node(element))
 
-    :param instance: whose they are.
-    """
 
-    def __init__(self, instance: str) -> None:
-        self._instance = instance
-        self.rows: list[MemberRow] = []
-        self.known: dict[str, Parts] = {}
-
-    def add(
-        self,
-        reference: str | None,
-        class_code: str,
-        description: str,
-        code: str,
-        name: str,
-        subsystems: list[PlainSubsystem],
-    ) -> None:
-        member = (self._instance, class_code, code)
+def _read_members(told: Iterable[Plain], instance: str) -> tuple[list[MemberRow], dict[str, Parts]]:
+    """The members, and who is known under which reference."""
+    rows: list[MemberRow] = []
+    known: dict[str, Parts] = {}
+    noted = 0
+    for reference, class_code, description, code, name, subsystems in told:
+        member = (instance, class_code, code)
         check_parts(member)
-        self._note(reference, member)
+        if reference is not None:
+            known[reference] = member
+            noted += 1
         inside: list[tuple[str, str | None]] = []
         for subsystem_reference, subsystem_code, subsystem_name in subsystems:
-            parts = (*member, subsystem_code)
-            check_parts(parts)
-            self._note(subsystem_reference, parts)
+            parts = (instance, class_code, code, subsystem_code)
+            if not subsystem_code.strip():
+                check_parts(parts)
+            if subsystem_reference is not None:
+                known[subsystem_reference] = parts
+                noted += 1
             inside.append((subsystem_code, subsystem_name))
-        self.rows.append((class_code, description, code, name, tuple(inside)))
-
-    def _note(self, reference: str | None, client: Parts) -> None:
-        if reference is None:
-            return
-        reference = reference.strip()
-        if reference in self.known:
-            raise Fault("malformed_global_conf", "two elements have the same id")
-        self.known[reference] = client
+        rows.append((class_code, description, code, name, tuple(inside)))
+    if len(known) != noted:
+        raise Fault("malformed_global_conf", "two elements have the same id")
+    return rows, known
 
 
 def _read_member(node: Node) -> Plain:
     described = node.node("memberClass")
     return (
-        node.element.get("id"),
+        _reference_of(node),
         described.text("code"),
         described.text("description"),
         node.text("memberCode"),
@@ -127,7 +116,12 @@ def _read_member(node: Node) -> Plain:
 
 
 def _read_subsystem(node: Node) -> PlainSubsystem:
-    return node.element.get("id"), node.text("subsystemCode"), node.find_text("subsystemName")
+    return _reference_of(node), node.text("subsystemCode"), node.find_text("subsystemName")
+
+
+def _reference_of(node: Node) -> str | None:
+    reference = node.element.get("id")
+    return None if reference is None else reference.strip()
 
 
 def _read_server(node: Node, clients: dict[str, Parts]) -> ServerRow:

@@ -171,13 +171,17 @@ def is_plain(data: bytes) -> bool:
 
     :raises Fault: ``invalid_xml``: the XML declaration is malformed.
     """
-    # One character is found ten times as fast as two, and these are rare.
     return (
         (_declared_encoding(data) or "UTF-8").upper() == "UTF-8"
         and b"\r" not in data
-        and not (b"!" in data and b"<!" in data)
-        and data.find(b"<?", 1 + len(_BOM)) < 0
+        and not _holds(data, b"<!", 0)
+        and not _holds(data, b"<?", data.find(b">"))
     )
+
+
+def _holds(data: bytes, pair: bytes, start: int) -> bool:
+    """Whether these two are behind ``start``; one that is rare is found ten times as fast."""
+    return data.find(pair[1:], start) >= 0 and data.find(pair, start) >= 0
 
 
 def find_utf16(data: bytes) -> str | None:
