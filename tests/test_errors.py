@@ -13,10 +13,11 @@ def test_prefixes_are_put_from_the_inside_out() -> None:
         faults_under("server.serverproxy"),
         faults_under("signature_verification"),
     ):
-        raise Fault("invalid_hash_chain", "The chain is broken", detail="1-2", actor="x")
+        raise Fault("invalid_hash_chain", "The chain is broken", detail="1-2", actor="x", limit="l")
     fault = refusal.value
     assert fault.code == "server.serverproxy.signature_verification.invalid_hash_chain"
     assert (fault.text, fault.detail, fault.actor) == ("The chain is broken", "1-2", "x")
+    assert fault.limit == "l"
 
 
 def test_a_prefix_is_not_put_twice() -> None:

@@ -35,10 +35,18 @@ class Fault(Exception):
     :param detail: a UUID by which the parties find each other's log line; the edge adds one.
     :param actor: SOAP ``faultactor``; empty except in relayed faults.
     :param raw: the XML of a fault that came from elsewhere and is handed on byte for byte.
+    :param limit: which setting of ours was met, with its value; for our own log alone.
     """
 
     def __init__(
-        self, code: str, text: str, *, detail: str = "", actor: str = "", raw: bytes | None = None
+        self,
+        code: str,
+        text: str,
+        *,
+        detail: str = "",
+        actor: str = "",
+        raw: bytes | None = None,
+        limit: str = "",
     ) -> None:
         super().__init__(code, text)
         self.code = code
@@ -46,6 +54,7 @@ class Fault(Exception):
         self.detail = detail
         self.actor = actor
         self.raw = raw
+        self.limit = limit
 
     def __str__(self) -> str:
         return f"{self.code}: {self.text}"
@@ -57,7 +66,8 @@ class Fault(Exception):
         """
         if self.raw is not None or self.code == prefix or self.code.startswith(prefix + "."):
             return self
-        return Fault(f"{prefix}.{self.code}", self.text, detail=self.detail, actor=self.actor)
+        code = f"{prefix}.{self.code}"
+        return Fault(code, self.text, detail=self.detail, actor=self.actor, limit=self.limit)
 
 
 @contextmanager

@@ -84,6 +84,21 @@ def test_an_id_is_found_in_the_log_with_its_code_explained(
     assert [e["code"] for e in found["explanations"]] == [LINE["code"]]
 
 
+def test_a_limit_that_was_met_is_the_explanation(xgate: Run, tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    limit = "[limits] exchanges = 8, at the gate of callers"
+    log.write_text(json.dumps({**LINE, "limit": limit}))
+
+    ran = xgate("explain", "the-detail", "--log", log)
+
+    assert ran.code == 0
+    assert "This server refused early" in ran.out
+    assert f"The limit: {limit}." in ran.out
+    assert "No TCP connection could be made" not in ran.out
+    (told,) = json.loads(xgate("explain", "XG-1", "--log", log, "--json").out)["explanations"]
+    assert (told["code"], limit in told["meaning"]) == (LINE["code"], True)
+
+
 def test_an_id_is_found_in_the_operational_records(xgate: Run, tmp_path: Path) -> None:
     config = tmp_path / "xgate.toml"
     config.write_text('server = "XG/COM/1/SS"\n')

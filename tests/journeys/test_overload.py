@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import trio
@@ -57,6 +58,13 @@ async def health_of(started: Started, side: str, path: str) -> tuple[int, float]
     return answer.status, trio.current_time() - began
 
 
+async def statistics_of(started: Started, side: str) -> Any:
+    """How full a server says it is."""
+    lines = started.running.consumer if side == "consumer" else started.running.provider
+    serving = await lines.wait("serving")
+    return json.loads((await fetch(f"http://127.0.0.1:{serving['health']}/statistics")).body)
+
+
 async def test_an_information_system_that_floods_is_refused_early_and_others_are_served(
     start: Starter, found: Callable[..., Country]
 ) -> None:
@@ -91,6 +99,14 @@ async def test_an_information_system_that_floods_is_refused_early_and_others_are
         assert [reply.status for reply in replies] == [200] * 10
         status, took = await health_of(started, "consumer", "/readyz")
         assert (status, took < 2) == (200, True)
+        callers = (await statistics_of(started, "consumer"))["gates"]["callers"]
+        assert (callers["inside"], callers["most_inside"], callers["waiting"]) == (4, 8, 0)
+        assert callers["refused"] == {"exchanges-waiting": 32, "exchanges": 4}
+        limits = {line["limit"] for line in started.running.consumer if "limit" in line}
+        assert limits == {
+            "[limits] exchanges-waiting = 8, at the gate of callers",
+            "[limits] exchanges = 8, at the gate of callers",
+        }
         started.desk.gate.set()
         with trio.fail_after(10):
             served = [await answers.receive() for _ in range(4)]
@@ -197,6 +213,9 @@ async def test_one_server_has_only_so_many_connections(
         kept = [await flooder.connect(country.provider) for _ in range(4)]
         line = await started.running.provider.wait("peer refused")
         assert line["cause"] == "it has 3 connections already"
+        assert line["limit"] == "[limits] connections-per-server = 3"
+        refused = (await statistics_of(started, "provider"))["connections"]["refused"]
+        assert refused["connections-per-server"] == 1
         assert sum(connection.heard for connection in kept) == 1
         reply = await started.caller.rest("GET", "/echo")
         assert reply.status == 200
@@ -223,6 +242,11 @@ async def test_health_answers_while_every_connection_is_taken(
         for path in ("/livez", "/readyz"):
             status, took = await health_of(started, "consumer", path)
             assert (status, took < 2) == (200, True)
+        connections = (await statistics_of(started, "consumer"))["connections"]
+        assert (connections["inside"], connections["most_inside"]) == (16, 16)
+        assert connections["refused"]["connections-per-address"] > 0
+        line = await started.running.consumer.wait("connection refused", peer="127.0.0.60")
+        assert line["limit"] == "[limits] connections-per-address = 8, and no more than are free"
         for connection in held:
             await connection.aclose()
         with trio.fail_after(10):
@@ -248,6 +272,8 @@ async def test_messages_that_are_never_whole_do_not_eat_the_memory(
             answer = await greedy.stream.receive()
         assert b"server.clientproxy.io_error" in answer
         assert b"try again later" in answer
+        met = f"[limits] memory-bytes = {4 << 20}, at the gate of callers"
+        await started.running.consumer.wait("exchange", limit=met)
         with trio.fail_after(5):
             reply = await started.caller.soap("tell", "memory-1", content="x" * 500_000)
         assert reply.code == ""

@@ -154,7 +154,8 @@ async def test_no_address_takes_more_than_it_leaves_free() -> None:
 
 async def test_several_doors_may_count_together() -> None:
     doors = [await listen_on("127.0.0.1", 0) for _ in range(2)]
-    crowd = Crowd(AcceptLimits(total=10, per_address=2))
+    refused: list[str] = []
+    crowd = Crowd(AcceptLimits(total=10, per_address=2), refused.append)
     async with trio.open_nursery() as nursery:
         for door in doors:
             await nursery.start(partial(serve_listeners, door, echo, crowd=crowd))
@@ -166,6 +167,7 @@ async def test_several_doors_may_count_together() -> None:
             more = come_from("127.0.0.2", port_of(door))
             assert await ends(more)
             more.close()
+        assert (crowd.inside, crowd.refused, refused) == (2, 2, ["127.0.0.2"] * 2)
         nursery.cancel_scope.cancel()
     for stream in kept:
         stream.close()

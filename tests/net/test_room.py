@@ -47,6 +47,7 @@ def test_room_is_claimed_up_to_the_last_octet_and_given_back() -> None:
     with pytest.raises(NoRoomError) as caught:
         room.take(1)
     assert caught.value.errno == errno.ENOSPC
+    assert (caught.value.met, room.refused) == ("most", {"most": 1})
     room.give_back(4)
     room.take(4)
     assert room.taken == 10
@@ -61,6 +62,7 @@ def test_what_the_file_system_has_left_is_watched(tmp_path: Path) -> None:
     assert room.taken == 1000
     with pytest.raises(NoRoomError, match="no room"):
         room.open()
+    assert room.refused == {"spare": 2}
 
 
 def test_a_sweep_takes_our_own_leftovers_and_nothing_else(tmp_path: Path) -> None:

@@ -12,15 +12,16 @@ import pytest
 from xgate.errors import Fault
 from xgate.net.errors import ClosedError
 from xgate.net.fetch import Response, fetch
+from xgate.net.room import Room
 from xgate.net.server import Exchange
 from xgate.opmonitor.buffer import OperationalBuffer
 from xgate.sandbox.places import CONSUMER, PROVIDER
 from xgate.securityserver import corridor
-from xgate.securityserver.gate import open_gates
+from xgate.securityserver.gate import NoMemoryError, open_gates
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.server import SecurityServer
-from xgate.securityserver.settings import FaultSettings, PeerSettings
+from xgate.securityserver.settings import FaultSettings, PeerSettings, SpoolSettings
 from xgate.testing.clock import FakeClock
 from xgate.wire.faults import read_soap_fault, write_soap_fault
 from xgate.wire.fields import find_header
@@ -49,7 +50,9 @@ class Edge:
             "opdata": OperationalBuffer(),
             "gates": open_gates(LimitSettings(), lambda: 0.0),
             "own_address": "192.0.2.7",
-            "settings": SimpleNamespace(peers=PeerSettings(), faults=faults or FaultSettings()),
+            "settings": SimpleNamespace(
+                peers=PeerSettings(), faults=faults or FaultSettings(), spool=SpoolSettings()
+            ),
         }
         self._server = cast("SecurityServer", SimpleNamespace(**parts))
         self._serve = serve
@@ -139,6 +142,25 @@ async def test_a_system_without_means_names_no_file(client: Edge) -> None:
     fault = read_soap_fault(answer.body)
     assert (fault.code, fault.text) == ("server.clientproxy.io_error", "No space left on device")
     assert b"secret" not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("error", "limit"),
+    [
+        (Fault("network_error", "later", limit="[limits] exchanges = 1"), "[limits] exchanges = 1"),
+        (NoMemoryError("[limits] memory-bytes = 1"), "[limits] memory-bytes = 1"),
+        (Room(each=4).refusal("each", 27, "large"), f"[spool] message-bytes = {16 << 30}"),
+    ],
+)
+@pytest.mark.parametrize("side", ["client", "server"])
+async def test_the_limit_that_was_met_is_told_in_our_log_alone(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, side: str, error: Exception, limit: str
+) -> None:
+    edge = Edge(serve, monkeypatch, side)
+    answer = await edge.ask(error, "/")
+    (line,) = edge.lines
+    assert line["limit"] == limit
+    assert b"[" not in answer.body
 
 
 async def test_a_caller_that_goes_away_is_logged_and_gets_no_fault(client: Edge) -> None:

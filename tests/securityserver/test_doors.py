@@ -7,10 +7,14 @@ import socket
 import pytest
 
 from xgate.net.errors import NetError
+from xgate.sandbox.lines import Lines
 from xgate.securityserver import doors as doors_module
-from xgate.securityserver.doors import open_doors
+from xgate.securityserver.doors import open_crowd, open_doors
 from xgate.securityserver.health_settings import HealthSettings
+from xgate.securityserver.journal import Journal
+from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.settings import ListenSettings
+from xgate.testing.clock import FakeClock
 
 
 def listen(**ports: int | None) -> tuple[ListenSettings, HealthSettings]:
@@ -64,3 +68,23 @@ def test_doors_for_messages_leave_descriptors_to_everything_else(
 ) -> None:
     monkeypatch.setattr(doors_module, "count_descriptors", lambda: descriptors)
     assert doors_module._most_connections(5000) == connections
+
+
+async def test_of_whom_is_refused_one_line_a_minute_is_written() -> None:
+    clock, lines = FakeClock(), Lines()
+    crowd = open_crowd(LimitSettings(connections_per_address=1), clock, Journal(clock, lines.write))
+
+    async def come(source: str) -> bool:
+        await crowd.wait_room()
+        return crowd.let_in(source)
+
+    assert [await come(source) for source in ("a", "b", "a", "a", "b")] == [True, True] + [
+        False
+    ] * 3
+    limit = "[limits] connections-per-address = 1, and no more than are free"
+    assert [(line["event"], line["peer"], line["limit"]) for line in lines] == [
+        ("connection refused", source, limit) for source in "ab"
+    ]
+    clock.advance(60)
+    await come("a")
+    assert (crowd.refused, len(lines)) == (4, 3)

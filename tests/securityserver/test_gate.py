@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from xgate.errors import Fault
-from xgate.securityserver.gate import Gate, GateLimits, open_gates
+from xgate.securityserver.gate import Gate, GateLimits, NoMemoryError, open_gates
 from xgate.securityserver.limit_settings import LimitSettings
 
 
@@ -149,7 +149,7 @@ async def test_whoever_waits_is_refused_in_time_and_told_so(autojump_clock: Mock
         assert visitors.refused["a"] == 0
         await trio.sleep(0.02)
         assert visitors.refused["a"] == 1
-        assert visitors.gate.refused == 1
+        assert visitors.gate.refused == {"exchanges": 1}
 
 
 async def test_the_queue_is_shared_by_the_same_rule(autojump_clock: MockClock) -> None:
@@ -160,6 +160,30 @@ async def test_the_queue_is_shared_by_the_same_rule(autojump_clock: MockClock) -
         await visitors.come("b", 3)  # one has the last place, one waits
         assert (visitors.inside["b"], visitors.gate.waiting) == (1, 3)
         assert visitors.refused["b"] == 1
+        assert visitors.gate.refused == {"exchanges-waiting": 3}
+
+
+async def limit_met(gate: Gate) -> str:
+    """Which limit somebody meets who is inside already."""
+    with pytest.raises(Fault) as refusal:
+        async with gate.enter("a"), gate.enter("a"):
+            pytest.fail("there is no second place")
+    return refusal.value.limit
+
+
+async def test_a_refusal_names_the_gate_and_the_setting_that_was_met() -> None:
+    full = gate_of(places=2, wait=0.01, name="callers")
+    assert await limit_met(full) == "[limits] exchanges = 2, at the gate of callers"
+    queued = gate_of(places=2, queue=0, name="peers")
+    assert await limit_met(queued) == "[limits] exchanges-waiting = 0, at the gate of peers"
+    strained = gate_of(wait=0.01, strained=lambda: "late-seconds = 1", name="peers")
+    assert await limit_met(strained) == "[limits] late-seconds = 1, at the gate of peers"
+    assert strained.refused == {"late-seconds": 1}
+    memory = Gate(GateLimits(8, 8, 2.0, octets=10), name="callers")
+    async with memory.enter("a") as visit:
+        with pytest.raises(NoMemoryError) as refusal:
+            visit.claim(11)
+    assert refusal.value.limit == "[limits] memory-bytes = 10, at the gate of callers"
 
 
 async def test_memory_is_shared_by_the_same_rule_and_given_back() -> None:
@@ -175,7 +199,7 @@ async def test_memory_is_shared_by_the_same_rule_and_given_back() -> None:
                 other.claim(1)
             assert gate.octets == 750
         assert gate.octets == 500
-    assert (gate.octets, gate._octets, gate.refused) == (0, Counter(), 2)
+    assert (gate.octets, gate._octets, gate.refused) == (0, Counter(), {"memory-bytes": 2})
 
 
 async def test_a_visitor_that_gives_up_leaves_nothing_behind() -> None:
@@ -209,11 +233,11 @@ async def test_under_strain_only_those_who_hold_less_than_the_others_get_more(
     autojump_clock: MockClock,
 ) -> None:
     autojump_clock.autojump_threshold = float("inf")
-    strained = False
+    strained = ""
     async with visitors_of(gate_of(places=100, strained=lambda: strained)) as visitors:
         await visitors.come("a", 10)
         await visitors.come("b", 2)
-        strained = True
+        strained = "late-seconds = 1"
         await visitors.come("a")
         await visitors.come("b")
         await visitors.come("c")
@@ -226,13 +250,13 @@ async def test_under_strain_only_those_who_hold_less_than_the_others_get_more(
 async def test_when_the_strain_is_over_nobody_is_refused_for_it(
     autojump_clock: MockClock,
 ) -> None:
-    strained = True
+    strained = "late-seconds = 1"
     async with visitors_of(gate_of(strained=lambda: strained)) as visitors:
         visitors._nursery.start_soon(visitors._visit, "a")
         visitors._nursery.start_soon(visitors._visit, "a")
         await trio.sleep(1)
         assert visitors.inside["a"] == 1
-        strained = False
+        strained = ""
         await trio.sleep(1.5)
         assert (visitors.inside["a"], visitors.refused["a"]) == (2, 0)
 
@@ -262,8 +286,8 @@ def test_a_server_has_gates_with_the_limits_of_its_settings() -> None:
     gates = open_gates(LimitSettings(exchanges=3, exchanges_waiting=2, wait_seconds=1), lambda: 9.0)
     assert gates.callers is not gates.peers
     limits = GateLimits(3, 2, 1, octets=512 << 20)
-    assert gates.callers._limits == gates.peers._limits == limits
+    assert gates.callers.limits == gates.peers.limits == limits
     assert gates.providers is not gates.services
-    assert gates.providers._limits == gates.services._limits == replace(limits, weight=3)
+    assert gates.providers.limits == gates.services.limits == replace(limits, weight=3)
     assert gates.strain()  # the log is too far behind
     assert not open_gates(LimitSettings(slow_log_seconds=9), lambda: 9.0).strain()

@@ -13,10 +13,25 @@ from xgate.net.fetch import Response, fetch
 from xgate.net.server import Exchange
 from xgate.securityserver.health import Finding, Health
 from xgate.securityserver.health_door import answer_admin, answer_health
+from xgate.securityserver.occupancy import (
+    Connections,
+    GateFilling,
+    Occupancy,
+    SpoolFilling,
+    Strained,
+)
 
 Serve = Callable[[Callable[[Exchange], Awaitable[None]]], Awaitable[int]]
 WELL = Finding("One", True, "fine")
 ILL = Finding("Two", False, "Two is down")
+
+
+FULL = Occupancy(
+    gates={"callers": GateFilling(1, 2, 3, 4, 5, 6, {"exchanges": 7})},
+    strain=Strained("", 0.0, 1.0, 0.0, 5.0),
+    connections=Connections(8, 9, {}),
+    spool=SpoolFilling(10, 11, {}),
+)
 
 
 class Found:
@@ -51,7 +66,7 @@ class Doors:
 async def doors(serve: Serve) -> Doors:
     found = Found(WELL)
     health = cast("Health", found)
-    port = await serve(partial(answer_health, health=health))
+    port = await serve(partial(answer_health, health=health, look=lambda: FULL))
     return Doors(found, port, await serve(partial(answer_admin, health=health)))
 
 
@@ -81,6 +96,15 @@ async def test_readiness_lists_everything(doors: Doors) -> None:
     doors.health.findings = (WELL, ILL)
     ill = await doors.ask("/readyz")
     assert (ill.status, json.loads(ill.body)["ready"]) == (503, False)
+
+
+async def test_how_full_it_is_is_told_without_a_check(doors: Doors) -> None:
+    doors.health.findings = (ILL,)
+    answer = await doors.ask("/statistics?x")
+    assert (answer.status, doors.health.looks) == (200, 0)
+    told = json.loads(answer.body)
+    assert told["gates"]["callers"]["refused"] == {"exchanges": 7}
+    assert (told["connections"]["inside"], told["spool"]["most_octets"]) == (8, 11)
 
 
 @pytest.mark.parametrize("path", ["/livez", "/startupz"])

@@ -40,13 +40,15 @@ def only(lines: list[bytes]) -> dict[str, Any]:
 def test_statistics_tell_what_was_counted_since_the_start(
     journal: Journal, lines: list[bytes]
 ) -> None:
-    journal.statistics({1: 3, 32: 2}, {7: 1}, {"records": 9, "failed": 1}, {"longest_ms": 2.5})
+    audit, loop = {"records": 9, "failed": 1}, {"longest_ms": 2.5}
+    journal.statistics({1: 3, 32: 2}, {7: 1}, audit, loop, {"spool": {"octets": 5}})
     line = only(lines)
     assert line["event"] == "statistics"
     assert line["signatures"] == {"1": 3, "32": 2}
     assert line["commits"] == {"7": 1}
     assert line["audit"] == {"records": 9, "failed": 1}
     assert line["loop"] == {"longest_ms": 2.5}
+    assert line["spool"] == {"octets": 5}
 
 
 def test_an_event_says_when_and_what(journal: Journal, lines: list[bytes]) -> None:

@@ -11,7 +11,7 @@ from xgate.net.body import Spool
 from xgate.net.room import NoRoomError
 from xgate.securityserver.section import SettingsError
 from xgate.securityserver.settings import load_settings
-from xgate.securityserver.spool_settings import SpoolSettings, open_room
+from xgate.securityserver.spool_settings import SpoolSettings, limit_met, open_room
 
 
 def test_the_folder_is_made_for_us_alone_and_swept(tmp_path: Path) -> None:
@@ -36,11 +36,13 @@ def test_the_limits_are_those_of_the_file(tmp_path: Path) -> None:
     path.write_text(f'server = "XG/COM/1/SS"\n[spool]\ndirectory = "s"\n{limits}')
     room = open_room(load_settings(path).spool, tmp_path)
     with Spool(threshold=0, share=room.share()) as one:
-        with pytest.raises(NoRoomError, match="more than 4 octets"):
+        with pytest.raises(NoRoomError, match="more than 4 octets") as met:
             one.write(b"12345")
+        assert limit_met(met.value, load_settings(path).spool) == "[spool] message-bytes = 4"
         one.write(b"1234")
-        with Spool(threshold=0, share=room.share()) as other, pytest.raises(NoRoomError):
+        with Spool(threshold=0, share=room.share()) as other, pytest.raises(NoRoomError) as met:
             other.write(b"12")
+    assert limit_met(met.value, load_settings(path).spool) == "[spool] most-bytes = 5"
 
 
 @pytest.mark.parametrize("line", ["most-bytes = 0", "message-bytes = -1", "free-bytes = -1"])

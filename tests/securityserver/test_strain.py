@@ -18,9 +18,10 @@ def test_delay_counts_from_its_border_on() -> None:
     strain.saw(1.0)
     assert not strain()
     strain.saw(1.01)
-    assert strain()
+    assert strain() == "late-seconds = 1"
     assert not strain_of(log=5.0)()
-    assert strain_of(log=5.01)()
+    assert strain_of(log=5.01)() == "slow-log-seconds = 5"
+    assert strain_of(log=5.01).log_late == 5.01
 
 
 def test_a_delay_fades_and_a_long_pause_does_not_count_for_longer_than_a_bad_one() -> None:

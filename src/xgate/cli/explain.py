@@ -2,18 +2,21 @@
 
 The rule: a code is explained piece by piece: who refused, while doing what, what it means and what
 to do next, in either spelling. Anything else is an id: of a fault (its detail), of a message or of
-an exchange; it is looked for in the server's own log lines and in its operational records.
+an exchange; it is looked for in the server's own log lines and in its operational records. Where a
+line tells which limit was met, that is the explanation.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from xgate.cli.limit_words import explain_limit
 from xgate.cli.logstore import read_settings
 from xgate.cli.management_words import MANAGEMENT_WORDS
 from xgate.cli.message_words import MESSAGE_WORDS, PREFIXES
@@ -160,20 +163,27 @@ def _show_code(explanation: Explanation, *, json: bool) -> None:
 
 
 def _show_found(what: str, found: list[dict[str, Any]], *, json: bool) -> None:
-    explained = {
-        str(fields["code"]): explanation
-        for fields in found
-        if (explanation := explain_code(str(fields.get("code", "")))) is not None
-    }
+    explained = dict.fromkeys(
+        explanation for fields in found if (explanation := _explain_found(fields)) is not None
+    )
     if json:
-        print_json({"id": what, "found": found, "explanations": list(explained.values())})
+        print_json({"id": what, "found": found, "explanations": list(explained)})
         return
     for fields in found:
         print_line(f"{fields.get('event', 'line')}  {fields.get('time', '')}".rstrip())
         shown = ((name, str(value)) for name, value in fields.items() if name not in _HEADING)
         print_rows((f"{name} ", text) for name, text in shown)
-    for explanation in explained.values():
+    for explanation in explained:
         _show_code(explanation, json=False)
+
+
+def _explain_found(fields: Mapping[str, Any]) -> Explanation | None:
+    """What the code of a line means, and which limit of ours was met, if it tells that."""
+    explanation = explain_code(str(fields.get("code", "")))
+    words = explain_limit(str(fields.get("limit", "")))
+    if explanation is None or words is None:
+        return explanation
+    return replace(explanation, meaning=words.meaning, next_step=words.look_at)
 
 
 _HEADING = ("event", "time")

@@ -72,9 +72,11 @@ MESSAGE_WORDS: dict[str, Words] = {
         "certificate must be listed for the client. A peer: ask its operator.",
     ),
     "network_error": Words(
-        "No TCP connection could be made, or it was reset.",
+        "No TCP connection could be made, or it was reset; or the security server had more to do "
+        "than it can and refused early.",
         "Check names, addresses, ports 5500 and 5577 and firewalls between the two machines; "
-        "`xgate doctor` does.",
+        "`xgate doctor` does. If it refused early, explain the id in the fault's detail: the "
+        "server's log line tells in `limit` which gate was full and by which setting of [limits].",
     ),
     "unknown_host": Words(
         "The name in the service's address has no address.", "Correct the service's URL, or DNS."
@@ -82,7 +84,8 @@ MESSAGE_WORDS: dict[str, Words] = {
     "io_error": Words(
         "The connection broke off, timed out, or the answer could not be read; in REST also any "
         "failure while the request was streamed, with its cause in the text.",
-        "The cause in the text; the service's timeout; what stands between the machines.",
+        "The cause in the text; the service's timeout; what stands between the machines. If the "
+        "server itself had no room, its log line tells in `limit` which setting was met.",
     ),
     "http_error": Words(
         "The service answered with an HTTP status that carries no SOAP.",

@@ -104,10 +104,21 @@ async def serve_listeners(
 class Crowd:
     """Who is inside, behind one door or several, and who may still come in."""
 
-    def __init__(self, limits: AcceptLimits) -> None:
-        self._limits = limits
+    def __init__(
+        self, limits: AcceptLimits, tell: Callable[[str], None] = lambda source: None
+    ) -> None:
+        """:param tell: is told whose connection was refused."""
+        self.limits = limits
+        self.refused = 0
+        """Connections that were closed at once, because their source has so many."""
+        self._tell = tell
         self._inside: Counter[str] = Counter()
         self._free = trio.Semaphore(limits.total)
+
+    @property
+    def inside(self) -> int:
+        """How many are inside."""
+        return self._inside.total()
 
     async def wait_room(self) -> None:
         """Take a place as soon as there is one; it belongs to nobody yet."""
@@ -116,8 +127,10 @@ class Crowd:
     def let_in(self, source: str) -> bool:
         """Whether one from this source may have the place that was taken; else it is free again."""
         free = self._free.value + 1
-        if self._inside[source] >= min(self._limits.per_address, free):
+        if self._inside[source] >= min(self.limits.per_address, free):
             self.give_back()
+            self.refused += 1
+            self._tell(source)
             return False
         self._inside[source] += 1
         return True
@@ -154,7 +167,6 @@ class _Door:
 
     def _let_in(self, stream: SocketStream, connections: trio.Nursery) -> None:
         if not self._crowd.let_in(source_of(stream.peer_address)):
-            _LOG.info("too many connections from %s", stream.peer_address)
             stream.close()
             return
         connections.start_soon(self._serve, stream)

@@ -13,20 +13,30 @@ import errno
 import os
 import stat
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
-__all__ = ["NoRoomError", "Room", "Share", "open_nameless"]
+__all__ = ["Bound", "NoRoomError", "Room", "Share", "open_nameless"]
 
 _PREFIX = "xgate-spool-"
+_FULL = "There is no room for the body of a message now"
 _LOOK = 8 << 20  # octets that are written between two looks at what is free
 _NO_NAMELESS = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 
 
+Bound = Literal["most", "each", "spare"]
+"""A parameter of ``Room``."""
+
+
 class NoRoomError(OSError):
-    """There is no room for a body; ``strerror`` tells which limit it met."""
+    """There is no room for a body; ``strerror`` tells why, and ``met`` which bound."""
+
+    def __init__(self, number: int, text: str, met: Bound) -> None:
+        super().__init__(number, text)
+        self.met = met
 
 
 class Room:
@@ -45,13 +55,13 @@ class Room:
         each: int = 1 << 40,
         spare: int = 0,
     ) -> None:
+        self.most, self.each, self.spare = most, each, spare
         self._directory = directory
-        self._most = most
-        self._each = each
-        self._spare = spare
         self._unseen = 0
         self.taken = 0
         """Octets in files now."""
+        self.refused: Counter[Bound] = Counter()
+        """How many pieces of bodies found no room so far, by the bound that was met."""
 
     @property
     def directory(self) -> Path:
@@ -60,7 +70,7 @@ class Room:
 
     def share(self) -> Share:
         """The part of it that one message may take."""
-        return Share(self, self._each)
+        return Share(self)
 
     def open(self) -> IO[bytes]:
         """A file without a name, for this process alone. :raises OSError: there can be none."""
@@ -69,8 +79,8 @@ class Room:
 
     def take(self, octets: int) -> None:
         """Claim room in files. :raises NoRoomError: there is not so much; nothing is claimed."""
-        if self.taken + octets > self._most:
-            raise NoRoomError(errno.ENOSPC, "There is no room for the body of a message now")
+        if self.taken + octets > self.most:
+            raise self.refusal("most", errno.ENOSPC, _FULL)
         self._unseen += octets
         if self._unseen >= _LOOK:
             self._check_free()
@@ -79,6 +89,11 @@ class Room:
     def give_back(self, octets: int) -> None:
         """Room that was claimed is free again."""
         self.taken -= octets
+
+    def refusal(self, met: Bound, number: int, text: str) -> NoRoomError:
+        """An error to raise; it is counted."""
+        self.refused[met] += 1
+        return NoRoomError(number, text, met)
 
     def sweep(self) -> int:
         """Remove files that a crash left behind, if they are ours; how many there were."""
@@ -93,23 +108,22 @@ class Room:
 
     def _check_free(self) -> None:
         self._unseen = 0
-        if self._spare and _free(self.directory) < self._spare:
-            raise NoRoomError(errno.ENOSPC, "There is no room for the body of a message now")
+        if self.spare and _free(self.directory) < self.spare:
+            raise self.refusal("spare", errno.ENOSPC, _FULL)
 
 
 class Share:
     """What the bodies of one message may take, whether in memory or in files."""
 
-    def __init__(self, room: Room, each: int) -> None:
+    def __init__(self, room: Room) -> None:
         self.room = room
-        self._each = each
         self._taken = 0
 
     def take(self, octets: int) -> None:
         """Count octets of the message. :raises NoRoomError: they are more than it may have."""
-        if self._taken + octets > self._each:
-            text = f"The bodies of the message have more than {self._each} octets"
-            raise NoRoomError(errno.EFBIG, text)
+        if self._taken + octets > self.room.each:
+            text = f"The bodies of the message have more than {self.room.each} octets"
+            raise self.room.refusal("each", errno.EFBIG, text)
         self._taken += octets
 
 

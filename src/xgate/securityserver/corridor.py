@@ -11,16 +11,19 @@ from typing import Literal
 from xgate.errors import CLIENT, CLIENT_PROXY, SERVER_PROXY, Fault
 from xgate.net.errors import HttpError, NetError
 from xgate.net.listen import source_of
+from xgate.net.room import NoRoomError
 from xgate.net.server import Exchange
 from xgate.securityserver.client_list import asks_for_clients, list_clients
 from xgate.securityserver.client_proxy import relay
 from xgate.securityserver.downloads import hand_out
+from xgate.securityserver.gate import NoMemoryError
 from xgate.securityserver.intake import is_rest, target_of
 from xgate.securityserver.note import Note
 from xgate.securityserver.observation import observe
 from xgate.securityserver.reply import PeerGoneError, Reply
 from xgate.securityserver.server import SecurityServer, new_token, new_uuid
 from xgate.securityserver.server_proxy import serve
+from xgate.securityserver.spool_settings import limit_met
 from xgate.wire.download import NotHandedOut, is_download
 from xgate.wire.faults import (
     rest_status,
@@ -70,7 +73,7 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
         fault = Fault(f"{CLIENT}.io_error", str(error))
         raise
     except OSError as error:
-        fault = _no_means(error, CLIENT_PROXY)
+        fault = _no_means(error, CLIENT_PROXY, server)
         await _answer_fault(exchange, form, fault, server)
     except Exception as error:  # noqa: BLE001  the edge: whatever it is, it has one name outside
         fault = _unexpected(error, CLIENT_PROXY, server)
@@ -101,7 +104,7 @@ async def provide(exchange: Exchange, server: SecurityServer) -> None:
         fault = Fault(f"{SERVER_PROXY}.io_error", f"The peer takes no more of the answer: {error}")
         raise NetError(fault.text) from error
     except OSError as error:
-        fault = _no_means(error, SERVER_PROXY)
+        fault = _no_means(error, SERVER_PROXY, server)
         await reply.fail(_for_peer(fault, exchange, server))
     except Exception as error:  # noqa: BLE001  the edge: whatever it is, it has one name outside
         fault = _unexpected(error, SERVER_PROXY, server)
@@ -122,12 +125,15 @@ def _named(fault: Fault, side: str) -> Fault:
     if fault.raw is not None:
         return fault
     full = fault if fault.code.split(".", 1)[0] in (CLIENT, "server") else fault.under(side)
-    return Fault(full.code, full.text, detail=new_uuid(), actor=full.actor)
+    return Fault(full.code, full.text, detail=new_uuid(), actor=full.actor, limit=full.limit)
 
 
-def _no_means(error: OSError, side: str) -> Fault:
+def _no_means(error: OSError, side: str, server: SecurityServer) -> Fault:
     """No room, no descriptors: the system's fault, whose files' names are nobody's business."""
-    return _named(Fault("io_error", error.strerror or type(error).__name__), side)
+    limit = error.limit if isinstance(error, NoMemoryError) else ""
+    if isinstance(error, NoRoomError):
+        limit = limit_met(error, server.settings.spool)
+    return _named(Fault("io_error", error.strerror or type(error).__name__, limit=limit), side)
 
 
 def _unexpected(error: Exception, side: str, server: SecurityServer) -> Fault:

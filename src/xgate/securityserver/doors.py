@@ -16,6 +16,7 @@ from functools import partial
 import msgspec
 import trio
 
+from xgate.clock import Clock
 from xgate.errors import Fault
 from xgate.net.descriptors import count_descriptors
 from xgate.net.drain import Drain
@@ -28,11 +29,22 @@ from xgate.securityserver.corridor import ask, provide
 from xgate.securityserver.health import Health
 from xgate.securityserver.health_door import answer_admin, answer_health
 from xgate.securityserver.health_settings import HealthSettings
+from xgate.securityserver.journal import Journal
+from xgate.securityserver.limit_settings import LimitSettings
+from xgate.securityserver.occupancy import look_at
 from xgate.securityserver.ocsp_responder import answer_ocsp_query
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.settings import ListenSettings
 
-__all__ = ["FILES_EACH", "OTHER_FILES", "Doors", "Ports", "open_doors", "serve_doors"]
+__all__ = [
+    "FILES_EACH",
+    "OTHER_FILES",
+    "Doors",
+    "Ports",
+    "open_crowd",
+    "open_doors",
+    "serve_doors",
+]
 
 FILES_EACH = 2
 """Descriptors that a connection for messages takes: its own, and where it leads on to."""
@@ -42,6 +54,9 @@ OTHER_FILES = 200
 _MESSAGE_DOORS = 4  # the first ones; behind the others stand those who watch over this server
 _HEARD_OUT, _HEARD_OUT_SECONDS = 64 << 20, 60.0
 _WATCHERS = AcceptLimits(total=64, per_address=32)
+# Of each source that is refused one line is written in so many seconds.
+_TOLD_SECONDS = 60.0
+_TOLD_SOURCES = 1000
 
 _Handler = Callable[[SocketStream], Awaitable[None]]
 _Journey = Callable[[Exchange], Awaitable[None]]
@@ -125,24 +140,44 @@ async def serve_doors(
 ) -> None:
     """Serve at all doors until ``drain`` has started and whoever was inside has left."""
     settings = server.settings.limits
-    total = _most_connections(settings.connections)
-    crowd = Crowd(AcceptLimits(total=total, per_address=settings.connections_per_address))
     health = Health(server)
     handlers = (
         _for_callers(server, drain),
         _information_system(server, drain),
         _peer(server, drain),
         _connection(server, partial(_ocsp, server=server), drain),
-        _connection(server, partial(answer_health, health=health), drain),
+        _connection(
+            server, partial(answer_health, health=health, look=partial(look_at, server)), drain
+        ),
         _connection(server, partial(answer_admin, health=health), drain),
     )
     async with trio.open_nursery() as nursery:
         for number, (sockets, handler) in enumerate(zip(doors.sockets(), handlers, strict=True)):
             if sockets:
-                behind = crowd if number < _MESSAGE_DOORS else Crowd(_WATCHERS)
+                behind = server.crowd if number < _MESSAGE_DOORS else Crowd(_WATCHERS)
                 serve = partial(serve_listeners, crowd=behind, drain=drain)
                 await nursery.start(partial(serve, sockets, handler, grace=settings.drain_seconds))
         task_status.started()
+
+
+def open_crowd(settings: LimitSettings, clock: Clock, journal: Journal) -> Crowd:
+    """Who may be inside at all doors for messages together; whom it refuses, the journal tells."""
+    limits = AcceptLimits(_most_connections(settings.connections), settings.connections_per_address)
+    told: dict[str, float] = {}
+
+    def tell(source: str) -> None:
+        now = clock.monotonic()
+        if now - told.get(source, -math.inf) < _TOLD_SECONDS:
+            return
+        if len(told) >= _TOLD_SOURCES:
+            told.clear()
+        told[source] = now
+        limit = (
+            f"[limits] connections-per-address = {limits.per_address}, and no more than are free"
+        )
+        journal.event("connection refused", peer=source, limit=limit)
+
+    return Crowd(limits, tell)
 
 
 def _most_connections(wanted: int) -> int:
@@ -205,10 +240,12 @@ def _peer(server: SecurityServer, drain: Drain) -> _Handler:
     async def serve_server(stream: TlsStream) -> None:
         (leaf, *_) = stream.peer_chain
         if inside[leaf] >= limits.connections_per_server:
+            server.servers_refused += 1
             server.journal.event(
                 "peer refused",
                 peer=stream.peer_address,
                 cause=f"it has {limits.connections_per_server} connections already",
+                limit=f"[limits] connections-per-server = {limits.connections_per_server}",
             )
             await stream.aclose()
             return

@@ -21,8 +21,7 @@ from xgate.errors import Fault
 from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.strain import Strain
 
-__all__ = ["Gate", "GateLimits", "Gates", "Visit", "open_gates"]
-
+__all__ = ["Gate", "GateLimits", "Gates", "NoMemoryError", "Visit", "open_gates"]
 
 _TOO_MUCH = "The security server has more to do than it can: try again later"
 
@@ -41,6 +40,14 @@ class GateLimits(msgspec.Struct, frozen=True):
     wait: float
     weight: int = 1
     octets: int = 1 << 40
+
+
+class NoMemoryError(OSError):
+    """There is no memory for a message; ``limit`` is as a ``Fault``'s."""
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(errno.ENOMEM, _TOO_MUCH)
+        self.limit = limit
 
 
 class _Waiter:
@@ -67,7 +74,7 @@ class Visit:
     def claim(self, octets: int) -> None:
         """Memory for so many octets of a message, until the visit is over.
 
-        :raises OSError: ``ENOMEM``: nobody may hold more than is still free.
+        :raises NoMemoryError: nobody may hold more than is still free.
         """
         self._gate.claim(self, octets)
 
@@ -75,9 +82,15 @@ class Visit:
 class Gate:
     """One gate; each visitor is known by a name."""
 
-    def __init__(self, limits: GateLimits, strained: Callable[[], bool] = lambda: False) -> None:
-        """:param strained: whether this process has more to do than it can."""
-        self._limits = limits
+    def __init__(
+        self, limits: GateLimits, strained: Callable[[], str] = lambda: "", *, name: str = "gate"
+    ) -> None:
+        """:param strained: why this process has more to do than it can (``Strain``).
+
+        :param name: of this gate, for people.
+        """
+        self.limits = limits
+        self.name = name
         self._strained = strained
         self._inside: Counter[Hashable] = Counter()
         self._waiting: dict[Hashable, deque[_Waiter]] = {}
@@ -88,8 +101,8 @@ class Gate:
         self.octets = 0
         """How many octets of memory are claimed."""
         self._octets: Counter[Hashable] = Counter()
-        self.refused = 0
-        """How many were turned away so far."""
+        self.refused: Counter[str] = Counter()
+        """How many were turned away so far, by the setting that was met."""
 
     @asynccontextmanager
     async def enter(self, who: Hashable) -> AsyncIterator[Visit]:
@@ -110,9 +123,8 @@ class Gate:
 
     def claim(self, visit: Visit, octets: int) -> None:
         """See ``Visit.claim``."""
-        if self._octets[visit.who] + octets > self._limits.octets - self.octets:
-            self.refused += 1
-            raise OSError(errno.ENOMEM, _TOO_MUCH)
+        if self._octets[visit.who] + octets > self.limits.octets - self.octets:
+            raise NoMemoryError(self._met(f"memory-bytes = {self.limits.octets}"))
         visit.octets += octets
         self._octets[visit.who] += octets
         self.octets += octets
@@ -127,7 +139,7 @@ class Gate:
         held = self._inside[who]
         if held and self._strained():
             return held < self.inside - held
-        return held < self._limits.weight * (self._limits.places - self.inside)
+        return held < self.limits.weight * (self.limits.places - self.inside)
 
     def _admit(self, who: Hashable) -> None:
         self._inside[who] += 1
@@ -143,13 +155,13 @@ class Gate:
 
     async def _wait(self, who: Hashable) -> None:
         queue = self._waiting.get(who, ())
-        if len(queue) >= self._limits.queue - self.waiting:
-            raise self._refusal()
+        if len(queue) >= self.limits.queue - self.waiting:
+            raise self._refusal(f"exchanges-waiting = {self.limits.queue}")
         waiter = _Waiter()
         self._waiting.setdefault(who, deque()).append(waiter)
         self.waiting += 1
         try:
-            with trio.move_on_after(self._limits.wait):
+            with trio.move_on_after(self.limits.wait):
                 await waiter.event.wait()
         except BaseException:
             if waiter.admitted:
@@ -161,7 +173,8 @@ class Gate:
         if waiter.admitted:
             return
         if not self._has_place(who):  # nobody tells of a strain that has passed
-            raise self._refusal()
+            strained = self._inside[who] and self._strained()
+            raise self._refusal(strained or f"exchanges = {self.limits.places}")
         self._admit(who)
 
     def _call_next(self) -> bool:
@@ -184,9 +197,12 @@ class Gate:
             self._waiting[who] = queue
         self.waiting -= 1
 
-    def _refusal(self) -> Fault:
-        self.refused += 1
-        return Fault("network_error", _TOO_MUCH)
+    def _refusal(self, setting: str) -> Fault:
+        return Fault("network_error", _TOO_MUCH, limit=self._met(setting))
+
+    def _met(self, setting: str) -> str:
+        self.refused[setting.partition(" ")[0]] += 1
+        return f"[limits] {setting}, at the gate of {self.name}"
 
 
 class Gates(msgspec.Struct, frozen=True):
@@ -220,9 +236,9 @@ def open_gates(settings: LimitSettings, log_delay: Callable[[], float]) -> Gates
     strain = Strain(log_delay, most_late=settings.late_seconds, most_log=settings.slow_log_seconds)
     called = replace(limits, weight=3)
     return Gates(
-        callers=Gate(limits, strain),
-        providers=Gate(called),
-        peers=Gate(limits, strain),
-        services=Gate(called),
+        callers=Gate(limits, strain, name="callers"),
+        providers=Gate(called, name="providers"),
+        peers=Gate(limits, strain, name="peers"),
+        services=Gate(called, name="services"),
         strain=strain,
     )

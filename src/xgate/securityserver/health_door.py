@@ -1,19 +1,22 @@
 """The doors for those who ask how the server is, and for the switch of its maintenance.
 
 The rule: these doors have connections of their own, so they answer while others are under attack.
-Any request but the three below gets the reference's answer: 200, or 500 with the first sentence, or
+Any request but the four below gets the reference's answer: 200, or 500 with the first sentence, or
 503 in maintenance (pipeline 14). ``/livez`` says that the process answers, ``/startupz`` that it
-serves, ``/readyz`` lists every check. The switch is turned on 127.0.0.1 alone.
+serves, ``/readyz`` lists every check, ``/statistics`` how full it is. The switch is turned on
+127.0.0.1 alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 import msgspec
 
 from xgate.net.server import Exchange
 from xgate.securityserver.health import Finding, Health
+from xgate.securityserver.occupancy import Occupancy
 
 __all__ = ["answer_admin", "answer_health"]
 
@@ -29,11 +32,14 @@ class _Report(msgspec.Struct, frozen=True):
     checks: tuple[Finding, ...]
 
 
-async def answer_health(exchange: Exchange, health: Health) -> None:
-    """Answer whoever asks, by whatever method."""
+async def answer_health(exchange: Exchange, health: Health, look: Callable[[], Occupancy]) -> None:
+    """Answer whoever asks, by whatever method. :param look: at how full the server is."""
     path = exchange.target.partition("?")[0]
     if path in ("/livez", "/startupz"):  # this door opens last: who is heard here is served
         await exchange.respond(200, _TEXT, b"ok\n")
+        return
+    if path == "/statistics":
+        await exchange.respond(200, _JSON, msgspec.json.encode(look()))
         return
     findings = () if health.maintenance and path != "/readyz" else await health.look()
     first = next((finding for finding in findings if not finding.ok), None)

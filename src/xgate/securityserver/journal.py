@@ -45,6 +45,9 @@ write_to_stderr: Callable[[bytes], None] = _Lines(2)
 of it was is ended before the next."""
 
 
+_NOTHING: Mapping[str, object] = {}
+
+
 class Journal:
     """Writes lines through ``write``, which must bear any thread: libraries speak from theirs."""
 
@@ -64,14 +67,22 @@ class Journal:
         commits: Mapping[int, int],
         audit: Mapping[str, int],
         loop: Mapping[str, float],
+        occupancy: Mapping[str, object] = _NOTHING,
     ) -> None:
         """What was counted since the start: the sizes of all batches, how many of each, and more.
 
         :param signatures: messages to a signature. :param commits: records to a commit of the log.
         :param audit: ``records`` that were proven anew, ``failed`` ones among them.
-        :param loop: how late it was (``Pulse.told``).
+        :param loop: how late it was (``Pulse.told``). :param occupancy: how full a security server
+            is, and what it has refused for that.
         """
-        counted = {"signatures": signatures, "commits": commits, "audit": audit, "loop": loop}
+        counted = {
+            "signatures": signatures,
+            "commits": commits,
+            "audit": audit,
+            "loop": loop,
+            **occupancy,
+        }
         self._line("statistics", counted)
 
     def exchange(self, note: Note, fault: Fault | None) -> None:
@@ -90,6 +101,7 @@ class Journal:
             code=None if fault is None else fault.code,
             text=None if fault is None else fault.text,
             detail=None if fault is None else fault.detail or None,
+            limit=None if fault is None else fault.limit or None,
         )
 
     def crash(self, error: BaseException, detail: str) -> None:

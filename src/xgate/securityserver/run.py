@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import trio
 
 from xgate.cell import Cell
@@ -37,13 +38,14 @@ from xgate.opmonitor.store import OperationalStore
 from xgate.policy.world import World
 from xgate.securityserver.archiving import keep_archived, open_archiver
 from xgate.securityserver.conf_source import Loader, begin_soon, open_loader
-from xgate.securityserver.doors import Ports, open_doors, serve_doors
+from xgate.securityserver.doors import Ports, open_crowd, open_doors, serve_doors
 from xgate.securityserver.gate import open_gates
 from xgate.securityserver.identity import PeerIdentity
 from xgate.securityserver.internal_identity import InternalIdentity
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.key_holder import open_key_holder
 from xgate.securityserver.log_store import open_log
+from xgate.securityserver.occupancy import look_at
 from xgate.securityserver.opmonitor_settings import OpmonitorSettings
 from xgate.securityserver.peers import Peers
 from xgate.securityserver.server import SecurityServer
@@ -122,6 +124,7 @@ async def run_server(
                 server.messagelog.batch_sizes(),
                 {"records": server.audit.records, "failed": server.audit.failed},
                 pulse.told(),
+                msgspec.structs.asdict(look_at(server)),
             )
             journal.event("stopped", id=server.id.short)
             keepers.cancel_scope.cancel()
@@ -200,6 +203,7 @@ def _assemble(
         envelope=envelope,
         opdata=OperationalBuffer(settings.opmonitor.taken),
         gates=open_gates(settings.limits, lambda: log.delay),
+        crowd=open_crowd(settings.limits, clock, journal),
         own_address=find_own_address(),
         load_serverconf=load_serverconf,
     )

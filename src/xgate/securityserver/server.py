@@ -23,6 +23,7 @@ from xgate.messagelog.store import Waiting
 from xgate.messagelog.writer import MessageLog
 from xgate.net.body import Spool
 from xgate.net.context import TlsContext
+from xgate.net.listen import Crowd
 from xgate.net.room import Room
 from xgate.opmonitor.buffer import OperationalBuffer
 from xgate.policy.world import World
@@ -74,6 +75,7 @@ class SecurityServer:
         envelope: Envelope,
         opdata: OperationalBuffer,
         gates: Gates,
+        crowd: Crowd,
         own_address: str,
         load_serverconf: Callable[[], ServerConf],
     ) -> None:
@@ -84,6 +86,7 @@ class SecurityServer:
         :param envelope: what archives are put into, and downloads as well.
         :param opdata: takes the operational record of each exchange.
         :param gates: where exchanges wait for their turn.
+        :param crowd: who is connected at the doors for messages.
         :param own_address: of this machine in its network, for these records.
         :param load_serverconf: reads this server's own configuration; for threads.
         """
@@ -105,6 +108,9 @@ class SecurityServer:
         self.envelope = envelope
         self.opdata = opdata
         self.gates = gates
+        self.crowd = crowd
+        self.servers_refused = 0
+        """Connections of other servers that were closed because theirs has too many."""
         self.own_address = own_address
         self.load_serverconf = load_serverconf
         self.room = room

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import msgspec
 
-from xgate.net.room import Room, open_nameless
+from xgate.net.room import Bound, NoRoomError, Room, open_nameless
 from xgate.securityserver.section import Section, SettingsError
 
-__all__ = ["SpoolSettings", "open_room"]
+__all__ = ["KEYS", "SpoolSettings", "limit_met", "open_room"]
 
 _Octets = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -33,6 +33,16 @@ class SpoolSettings(Section, frozen=True):
     most_bytes: _Octets = 64 << 30
     message_bytes: _Octets = 16 << 30
     free_bytes: Annotated[int, msgspec.Meta(ge=0)] = 256 << 20
+
+
+KEYS: dict[Bound, str] = {"most": "most-bytes", "each": "message-bytes", "spare": "free-bytes"}
+"""The setting of each bound of the room."""
+
+
+def limit_met(error: NoRoomError, settings: SpoolSettings) -> str:
+    """The setting that a body met, with its value, as ``Fault`` has it."""
+    key = KEYS[error.met]
+    return f"[spool] {key} = {getattr(settings, key.replace('-', '_'))}"
 
 
 def open_room(settings: SpoolSettings, folder: Path) -> Room:

@@ -37,9 +37,18 @@ class Strain:
         self.late = 0.0
         """Seconds that turns came late, of late, as far as they matter."""
 
-    def __call__(self) -> bool:
-        """True while a new exchange would only make the others wait longer."""
-        return self.late > self._most_late or self._log_delay() > self._most_log
+    @property
+    def log_late(self) -> float:
+        """Seconds since when the oldest record waits for the log."""
+        return self._log_delay()
+
+    def __call__(self) -> str:
+        """The setting that is exceeded, with its value, while a new exchange would only make the
+        others wait longer; else nothing.
+        """
+        if self.late > self._most_late:
+            return f"late-seconds = {self._most_late:g}"
+        return f"slow-log-seconds = {self._most_log:g}" if self.log_late > self._most_log else ""
 
     async def keep(self) -> None:
         """Measure until cancelled."""
