@@ -3,7 +3,8 @@
 The rule: both run as processes of their own, as users run them, while information systems send what
 comes in a day: REST and SOAP, small and large, attachments, requests that must be refused, and
 connections that are cut in the middle. Memory, open handles and what lies in the spool are read
-from the kernel; slopes are told by regression, over what was seen after the warm-up.
+from the kernel; slopes are told by regression, over what was seen after the warm-up, and the course
+of memory by the mean of each tenth of that time: what levels off can be told from what does not.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from random import Random
-from statistics import linear_regression
+from statistics import fmean, linear_regression
 from typing import Any
 
 import msgspec
@@ -58,6 +60,7 @@ _REFUSED = {
 }
 _FRACTIONS = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
 _SETTLE_LOOKS = 100
+_PARTS = 10  # of a run, whose means tell how memory went
 _LOG = """[messagelog]
 max-body-bytes = 20_000
 truncate-bodies = true
@@ -82,6 +85,12 @@ class _Samples(msgspec.Struct):
     def slope(self, values: Sequence[float]) -> float:
         """By how much it grows in an hour."""
         return linear_regression(self.seconds, values).slope * 3600
+
+    def tenths(self, values: Sequence[float]) -> list[float]:
+        """The mean of each tenth of the run, in order; of fewer parts if it was short."""
+        parts = min(_PARTS, len(values))
+        ends = [len(values) * part // parts for part in range(parts + 1)]
+        return [fmean(values[first:end]) for first, end in pairwise(ends)]
 
 
 class Work:
@@ -261,6 +270,7 @@ def _measured(country: Country, samples: list[_Samples], left: list[int]) -> dic
             f"mb_{name}": seen.mb[-1],
             f"mb_most_{name}": max(seen.mb),
             f"mb_per_hour_{name}": seen.slope(seen.mb),
+            f"mb_tenths_{name}": seen.tenths(seen.mb),
             f"handles_{name}": seen.handles[-1],
             f"handles_per_hour_{name}": seen.slope(seen.handles),
             f"spool_files_left_{name}": files,
@@ -298,9 +308,15 @@ def main() -> int:
         print(json.dumps(result))
     else:
         for name, value in result.items():
-            print(f"{name:28} {f'{value:,.1f}' if isinstance(value, float) else value}")
+            print(f"{name:28} {_text(value)}")
     left = result["spool_files_left_consumer"] + result["spool_files_left_provider"]
     return 1 if result["wrong"] or left else 0
+
+
+def _text(value: object) -> object:
+    if isinstance(value, list):
+        return " ".join(map(str, map(_text, value)))
+    return f"{value:,.1f}" if isinstance(value, float) else value
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):

@@ -11,10 +11,13 @@ from typing import Any
 SOAK = Path(__file__).resolve().parents[2] / "benches" / "soak.py"
 
 
+def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(SOAK), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
 def test_a_short_soak_does_all_kinds_of_work_and_leaves_nothing() -> None:
-    short = ("--seconds", "6", "--warm-up", "2", "--callers", "4", "--seed", "3")
-    command = [sys.executable, str(SOAK), "--json", *short]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = soak("--json", "--seconds", "6", "--warm-up", "2", "--callers", "4", "--seed", "3")
     assert done.returncode == 0, done.stderr + done.stdout
     result: dict[str, Any] = json.loads(done.stdout)
     assert result["wrong"] == {}
@@ -33,3 +36,16 @@ def test_a_short_soak_does_all_kinds_of_work_and_leaves_nothing() -> None:
         assert result[f"handles_{name}"] > 0
         assert isinstance(result[f"mb_per_hour_{name}"], float)
         assert isinstance(result[f"handles_per_hour_{name}"], float)
+        tenths = result[f"mb_tenths_{name}"]
+        assert len(tenths) == 10
+        assert all(0 < mb <= result[f"mb_most_{name}"] for mb in tenths)
+
+
+def test_a_person_reads_how_memory_went() -> None:
+    done = soak("--seconds", "1", "--warm-up", "1", "--callers", "1")
+    assert done.returncode == 0, done.stderr + done.stdout
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if " " in line)
+    for name in ("consumer", "provider"):
+        tenths = lines[f"mb_tenths_{name}"].split()
+        assert 1 < len(tenths) <= 10
+        assert all(float(mb) > 0 for mb in tenths)
