@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -17,16 +18,21 @@ from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId, ServerId
 from xgate.keepers.audit import Audit, audit_record, audit_sample, keep_auditing
-from xgate.messagelog.record import LoggedRecord, Record
+from xgate.messagelog.record import Outline, Record
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.messagelog.store import Filters
 from xgate.messagelog.timestamping import fulfil, write_order
 from xgate.policy.world import World
 from xgate.serverconf.model import ServerConf
+from xgate.signer.keyring import SignKey
+from xgate.signer.signer import SigningContext, sign_seals
+from xgate.signer.software import SoftwareToken
 from xgate.testing.authority import NOW, Authority
 from xgate.testing.conf import make_conf
+from xgate.testing.logstore_records import Made
 from xgate.testing.outside import Watch
 from xgate.testing.responders import answer_timestamp
+from xgate.trust.seal import seal_of
 from xgate.trust.verify import Evidence
 
 OWNER = ClientId("XG", "COM", "1")
@@ -140,10 +146,54 @@ def test_what_cannot_even_be_judged_is_a_finding(
     store: SqliteStore, record: Record, keep: Callable[..., None]
 ) -> None:
     keep(record)
-    (logged,) = store.find()
+    (outline,) = store.outlines()
     broken = object()
-    finding = audit_record(logged, broken)  # type: ignore[arg-type]
+    finding = audit_record(store, outline, broken)  # type: ignore[arg-type]
     assert "Traceback" in str(finding.cause)
+
+
+def test_every_part_of_a_message_is_proven(
+    store: SqliteStore, authority: Authority, conf: GlobalConf, keep: Callable[..., None]
+) -> None:
+    """Also one of which the signature speaks through a hash chain only."""
+    body = Made.octets(300_000)
+    good = signed_with_body(authority, body)
+    keep(good)
+    keep(msgspec.structs.replace(good, attachments=(Made(len(body)),)))
+    keep(msgspec.structs.replace(good, attachments=(body[:-1] + b"x",)))
+    keep(msgspec.structs.replace(good, attachments=(None,)))
+    keep(msgspec.structs.replace(good, attachments=(body, b"another")))
+    assert causes(store, conf, 5, 5) == [
+        None,
+        None,
+        "invalid_signature_value: '/attachment1' is not what was signed",
+        "invalid_signature_value: '/attachment1' was signed and is not in the log",
+        "invalid_signature_value: '/attachment2' is not what was signed",
+    ]
+
+
+def test_a_large_record_is_never_in_memory(
+    store: SqliteStore, authority: Authority, conf: GlobalConf, keep: Callable[..., None]
+) -> None:
+    size = 16 << 20
+    keep(signed_with_body(authority, Made.octets(size)))
+    tracemalloc.start()
+    try:
+        assert causes(store, conf, 1, 1) == [None]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < size // 4
+
+
+def signed_with_body(authority: Authority, body: bytes) -> Record:
+    """As a REST message is: through a hash chain."""
+    member = authority.member(OWNER)
+    token = SoftwareToken({"K": ("", member.key)})
+    key = SignKey(OWNER.member, member.certificate, token.keys()[0], token)
+    context = SigningContext(key, authority.vouch(member.certificate))
+    (evidence,) = sign_seals(context, [seal_of(MESSAGE, [body])], NOW)
+    return Record(NOW, OWNER, "query", "2", False, MESSAGE, (body,), evidence)
 
 
 # round after round
@@ -189,10 +239,10 @@ async def test_a_log_that_fails_stops_nothing(
     failures: list[Exception] = [Fault("logging_failed.database_error", "gone"), KeyError("x")]
 
     class Failing(SqliteStore):
-        def find(self, **filters: Unpack[Filters]) -> Iterator[LoggedRecord]:
+        def outlines(self, **filters: Unpack[Filters]) -> Iterator[Outline]:
             if failures:
                 raise failures.pop()
-            return super().find(**filters)
+            return super().outlines(**filters)
 
     failing = Failing(tmp_path / "log")
     try:

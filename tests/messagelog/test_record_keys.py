@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.ids import ClientId
-from xgate.messagelog.record import LoggedRecord, Record, whole
+from xgate.messagelog.record import LoggedRecord, Record, outline_of, pieces_of, whole
 from xgate.messagelog.record_keys import RecordKeys, read_keys
 from xgate.testing.logstore_records import Made, a_record
 
@@ -62,6 +62,43 @@ def test_a_body_is_encrypted_while_it_is_read_and_each_time_otherwise(size: int)
     for read in (first, once, again):
         changed = msgspec.structs.replace(sealed, attachments=(read, None, sealed.attachments[2]))
         assert opened(changed).attachments == (Made.octets(size), None, b"octets")
+
+
+def opened_part(sealed: Record, place: int, size: int, **changes: object) -> bytes:
+    stored = whole((sealed.message, *sealed.attachments)[place] or b"")
+    outline = outline_of(LoggedRecord(7, sealed, None))
+    outline = msgspec.structs.replace(outline, **changes)
+    return b"".join(KEYS.open_part(outline, place, pieces_of(stored, size)))
+
+
+@given(octets=st.binary(max_size=100), size=st.integers(1, 200))
+@settings(max_examples=50, deadline=None)
+def test_a_part_opens_whatever_the_pieces_it_is_read_in(octets: bytes, size: int) -> None:
+    sealed = KEYS.seal(a_record(1, message=octets, attachments=(None, octets)))
+    assert opened_part(sealed, 0, size) == opened_part(sealed, 2, size) == octets
+    assert opened_part(a_record(1, message=octets), 0, size) == octets
+
+
+@pytest.mark.parametrize("size", [1, 16, 1000])
+def test_a_part_that_was_changed_or_moved_does_not_open(size: int) -> None:
+    sealed = KEYS.seal(a_record(1, message=b"some octets", attachments=(b"some octets",)))
+    last = sealed.message[-1] ^ 1
+    for message in (
+        sealed.message[:-1] + bytes([last]),
+        b"\x02" + sealed.message[1:],
+        sealed.message[:-1],
+        sealed.message[:20],
+        sealed.message[:12],
+        b"",
+        sealed.attachments[0],
+    ):
+        moved = msgspec.structs.replace(sealed, message=message)
+        text = refusal(lambda moved=moved: opened_part(moved, 0, size))  # type: ignore[misc]  # bound now
+        assert text.startswith("Record 7 of the message log does not open with the key 'new'")
+    for change in ({"query_id": "x"}, {"response": True}, {"key": b"x"}, {"attachment_octets": ()}):
+        text = refusal(lambda change=change: opened_part(sealed, 0, size, **change))  # type: ignore[misc]  # bound now
+        assert "it is not what was logged" in text
+    assert "The key 'gone'" in refusal(lambda: opened_part(sealed, 0, size, key_id="gone"))
 
 
 def test_a_body_that_cannot_be_read_is_not_sealed() -> None:

@@ -31,6 +31,9 @@ class Asked(RelationalReader):
         self.questions.append((text, tuple(values)))
         yield from self.answer
 
+    def _part(self, number: int, place: int) -> Iterator[bytes]:
+        yield b"%d/%d" % (number, place)
+
 
 def test_each_question_is_asked_in_the_words_of_rows() -> None:
     asked = Asked([(7, b"value")])

@@ -18,13 +18,14 @@ from xgate.algorithms import SHA512
 from xgate.errors import Fault
 from xgate.ids import ClientId
 from xgate.testing.authority import ECDSA_SHA512, NOW, Authority, sign_raw
-from xgate.trust.asic import Container, write_container
+from xgate.trust.asic import Container, read_container, write_container
 from xgate.trust.hashchain import build_chain
 from xgate.trust.seal import Part, Seal, seal_of
 from xgate.trust.verify import (
     ContainerProof,
     Evidence,
     Proven,
+    verify_contained,
     verify_container,
     verify_message,
 )
@@ -258,6 +259,15 @@ def test_attachments_of_a_batch_signature_are_compared_with_its_chain() -> None:
     assert verdict(proof) == [(MESSAGE, True), ("/attachment1", True), ("/attachment2", False)]
     assert proof.parts[2].digest == SHA512.of(b"2")
     assert proof.missing == ()
+
+
+def test_attachments_need_not_be_at_hand() -> None:
+    octets = {"attachment1": b"one", "attachment2": b"2"}
+    data = attached(attachments=tuple(octets.items()))
+    container = msgspec.structs.replace(read_container(data), attachments=())
+    digests = {name: SHA512.of(content) for name, content in octets.items()}
+    assert verify_contained(TRUST, container, digests) == verify_container(TRUST, data)
+    assert verify_contained(TRUST, container, {}).missing == ("/attachment1", "/attachment2")
 
 
 def test_an_attachment_that_nobody_signed_is_not_verified() -> None:

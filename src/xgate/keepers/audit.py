@@ -1,32 +1,33 @@
 """Verifies stored evidence anew, a random sample at a time, while the server runs.
 
-The rule: a record is taken by chance among those with a timestamp, made into the container that an
-auditor would get, and proven as he would prove it, by the configuration of now. What fails is named
-once, with its cause, and counted; nothing here stops the server or touches the log. The cost is
-bounded: one record at a time, in a thread of its own, so many in so long a time. Records of which
-less is kept than was signed prove nothing by design and are passed over.
+The rule: a record is taken by chance among those with a timestamp, and what an auditor would get as
+its container is proven as he would prove it, by the configuration of now; beyond that, every part
+must be there and be what was signed. What fails is named once, with its cause, and counted; nothing
+here stops the server or touches the log. The cost is bounded: one record at a time, in a thread of
+its own, so many in so long a time, and of its attachments a piece at a time in memory. Records of
+which less is kept than was signed prove nothing by design and are passed over.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from random import SystemRandom
 
 import msgspec
 import trio
 
+from xgate.algorithms import SHA512
 from xgate.cell import Cell
 from xgate.errors import Fault
 from xgate.keepers.report import Report, cause_of
-from xgate.messagelog.evidence import write_evidence
-from xgate.messagelog.record import LoggedRecord
+from xgate.messagelog.evidence import contained
+from xgate.messagelog.record import Outline
 from xgate.messagelog.store import LogStore
 from xgate.policy.world import World
 from xgate.trust.anchors import Trust
-from xgate.trust.verify import verify_container
+from xgate.trust.verify import verify_contained
 
 __all__ = ["Audit", "Finding", "audit_record", "audit_sample", "keep_auditing"]
 
@@ -109,34 +110,54 @@ def audit_sample(store: LogStore, trust: Trust, sample: int, draw: Draw) -> list
         number = draw(first, last)
         if number not in drawn:
             drawn.add(number)
-            findings += map(partial(audit_record, trust=trust), _provable(store, number))
+            findings += (audit_record(store, one, trust) for one in _provable(store, number))
         if len(findings) == sample:
             break
     return findings
 
 
-def audit_record(logged: LoggedRecord, trust: Trust) -> Finding:
-    """Whether a stored record proves its message."""
+def audit_record(store: LogStore, outline: Outline, trust: Trust) -> Finding:
+    """Whether a stored record proves its message and all its attachments."""
     cause = None
     try:
-        _, container = write_evidence(logged)
-        verify_container(trust, container)
+        _prove(store, outline, trust)
     except Fault as fault:
         cause = str(fault)
     except Exception as error:  # noqa: BLE001  what cannot even be judged is a finding as well
         cause = cause_of(error)
-    return Finding(logged.id, logged.record.time, logged.record.query_id, cause)
+    return Finding(outline.id, outline.time, outline.query_id, cause)
+
+
+def _prove(store: LogStore, outline: Outline, trust: Trust) -> None:
+    message = b"".join(store.read_part(outline, 0))
+    digests = {
+        f"attachment{place}": _digest(store.read_part(outline, place))
+        for place, octets in enumerate(outline.attachment_octets, start=1)
+        if octets is not None
+    }
+    proof = verify_contained(trust, contained(message, outline.evidence, outline.stamp), digests)
+    for part in proof.parts:
+        if not part.verified:
+            raise Fault("invalid_signature_value", f"'{part.name}' is not what was signed")
+    for name in proof.missing:
+        raise Fault("invalid_signature_value", f"'{name}' was signed and is not in the log")
+
+
+def _digest(pieces: Iterable[bytes]) -> bytes:
+    state = SHA512.new()
+    for piece in pieces:
+        state.update(piece)
+    digest: bytes = state.digest()
+    return digest
 
 
 def _end(store: LogStore, *, newest: bool) -> int | None:
     return next((one.id for one in store.outlines(limit=1, newest_first=newest)), None)
 
 
-def _provable(store: LogStore, number: int) -> list[LoggedRecord]:
-    outlines = store.outlines(number=number)
-    if not any(one.stamp is not None and one.complete for one in outlines):
-        return []
-    return list(store.find(number=number))
+def _provable(store: LogStore, number: int) -> list[Outline]:
+    found = store.outlines(number=number)
+    return [one for one in found if one.stamp is not None and one.complete]
 
 
 def _note(findings: Sequence[Finding], audit: Audit, report: Report) -> None:

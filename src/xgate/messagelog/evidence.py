@@ -6,10 +6,11 @@ The rule: octets go in as they were logged; a record without a timestamp has no 
 
 from __future__ import annotations
 
-from xgate.messagelog.record import LoggedRecord, whole
+from xgate.messagelog.record import LoggedRecord, Stamp, whole
 from xgate.trust.asic import Container, container_name, write_container
+from xgate.trust.verify import Evidence
 
-__all__ = ["write_evidence"]
+__all__ = ["contained", "write_evidence"]
 
 
 def write_evidence(logged: LoggedRecord) -> tuple[str, bytes]:
@@ -17,24 +18,37 @@ def write_evidence(logged: LoggedRecord) -> tuple[str, bytes]:
 
     :raises Fault: ``asic_timestamp_not_found`` or ``malformed_signature`` without a timestamp.
     """
-    record, stamp = logged.record, logged.stamp
-    evidence = record.evidence
+    record = logged.record
+    attachments = tuple(
+        (f"attachment{number}", whole(part))
+        for number, part in enumerate(record.attachments, start=1)
+        if part is not None
+    )
+    container = contained(record.message, record.evidence, logged.stamp, attachments)
+    name = container_name(record.query_id, record.response, logged.id)
+    return name, write_container(container, record.time)
+
+
+def contained(
+    message: bytes,
+    evidence: Evidence,
+    stamp: Stamp | None,
+    attachments: tuple[tuple[str, bytes], ...] = (),
+) -> Container:
+    """What the container of such a record holds.
+
+    :param attachments: as the container has them: names and octets.
+    """
     # Half a hash chain proves nothing, and a container that has only half of one is unreadable.
     chained = evidence.chain_result is not None and evidence.chain is not None
     batch = stamp if stamp is not None and stamp.chain is not None else None
-    container = Container(
-        message=record.message,
+    return Container(
+        message=message,
         signature=evidence.signature,
         chain_result=evidence.chain_result if chained else None,
         chain=evidence.chain if chained else None,
         timestamp_chain_result=None if batch is None else batch.chain_result,
         timestamp_chain=None if batch is None else batch.chain,
         timestamp=None if batch is None else batch.token,
-        attachments=tuple(
-            (f"attachment{number}", whole(part))
-            for number, part in enumerate(record.attachments, start=1)
-            if part is not None
-        ),
+        attachments=attachments,
     )
-    name = container_name(record.query_id, record.response, logged.id)
-    return name, write_container(container, record.time)

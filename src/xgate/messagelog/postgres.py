@@ -39,6 +39,9 @@ _CROSSED = (
 """Two servers' work has crossed; done again, it finds what the other did."""
 _TRIES = 4
 _NEXT_ROWS = b"FETCH 64 FROM found"  # of a search, without their messages
+_PIECE = 1 << 20  # octets of a part that are asked for at once
+_PART_SIZE = "SELECT length(octets) FROM part WHERE record_id = ? AND number = ?"
+_PART_PIECE = "SELECT substr(octets, ?, ?) FROM part WHERE record_id = ? AND number = ?"
 # Whoever reads may think about a record for as long: an archiver writes, a person reads on.
 _READING_TIME = b"SET LOCAL idle_in_transaction_session_timeout = '1h'"
 
@@ -172,6 +175,16 @@ class PostgresStore(RelationalReader):
         with closing(self._found(text, values, rows.SIZES)) as found:
             for row, sizes in found:
                 yield rows.read_outline(row, sizes)
+
+    def _part(self, number: int, place: int) -> Iterator[bytes]:
+        found = self._ask(_PART_SIZE, (number, place))
+        if not found:
+            raise rows.not_there(number, place)
+        for position in range(0, found[0][0], _PIECE):
+            piece = self._ask(_PART_PIECE, (position + 1, _PIECE, number, place))
+            if not piece:
+                raise rows.not_there(number, place)
+            yield piece[0][0]
 
     def _found(
         self, text: str, values: Sequence[object], of_parts: str

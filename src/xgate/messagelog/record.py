@@ -117,6 +117,7 @@ class Outline(msgspec.Struct, frozen=True):
     service: str
     complete: bool
     key_id: str
+    key: bytes
     stamp: Stamp | None
 
     @property
@@ -142,6 +143,7 @@ def outline_of(logged: LoggedRecord) -> Outline:
         service=record.service,
         complete=record.complete,
         key_id=record.key_id,
+        key=record.key,
         stamp=logged.stamp,
     )
 

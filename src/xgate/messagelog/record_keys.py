@@ -15,6 +15,7 @@ import secrets
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -35,7 +36,8 @@ _MOST_OCTETS = 4096
 _FORM = b"\x01"
 _NONCE_OCTETS = 12
 _BEFORE = len(_FORM) + _NONCE_OCTETS
-_ADDED = _BEFORE + 16  # octets that encryption adds to a part, with the tag at its end
+_TAG_OCTETS = 16
+_ADDED = _BEFORE + _TAG_OCTETS  # octets that encryption adds to a part
 _INFO = b"xgate messagelog record 1"
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -107,11 +109,7 @@ class RecordKeys:
                     raise InvalidTag
                 return cipher.decrypt(nonce, text, _bound(record, place))
             except (InvalidTag, ValueError):
-                raise Fault(
-                    "logging_failed",
-                    f"Record {logged.id} of the message log does not open with the key "
-                    f"'{record.key_id}': it is not what was logged",
-                ) from None
+                raise _not_what_was_logged(logged.id, record.key_id) from None
 
         clear = msgspec.structs.replace(
             record,
@@ -123,7 +121,21 @@ class RecordKeys:
         )
         return LoggedRecord(logged.id, clear, logged.stamp)
 
-    def _key(self, record: Record) -> bytes:
+    def open_part(self, outline: Outline, place: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """One part of a record as it was given to the log, in pieces.
+
+        :param pieces: as they are stored. :raises Fault: as ``open``; but with the last piece only.
+        """
+        if not outline.key_id:
+            yield from pieces
+            return
+        key, bound = self._key(outline), _bound(outline, place)
+        try:
+            yield from _opened(key, bound, pieces)
+        except (InvalidTag, ValueError):
+            raise _not_what_was_logged(outline.id, outline.key_id) from None
+
+    def _key(self, record: Record | Outline) -> bytes:
         secret = self._secret(record.key_id)
         hkdf = HKDF(algorithm=SHA512(), length=32, salt=record.key, info=_INFO)
         return hkdf.derive(secret)
@@ -150,6 +162,32 @@ def _sealed(key: bytes, bound: bytes, part: bytes | Body) -> bytes | Body:
     """What fits into memory is encrypted at once; the rest when it is read."""
     sealed = _SealedBody(key, bound, part)
     return whole(sealed) if isinstance(part, bytes) else sealed
+
+
+def _opened(key: bytes, bound: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """:raises InvalidTag, ValueError: it is not what was sealed."""
+    held = b""
+    while len(held) < _BEFORE:
+        held += next(pieces, b"") or _broken_off()
+    form, nonce, held = held[:1], held[1:_BEFORE], held[_BEFORE:]
+    if form != _FORM:
+        raise InvalidTag
+    decryptor = Cipher(AES256(key), GCM(nonce)).decryptor()
+    decryptor.authenticate_additional_data(bound)
+    for piece in pieces:
+        held += piece
+        yield decryptor.update(held[:-_TAG_OCTETS])
+        held = held[-_TAG_OCTETS:]
+    yield decryptor.update(held[:-_TAG_OCTETS]) + decryptor.finalize_with_tag(held[-_TAG_OCTETS:])
+
+
+def _broken_off() -> NoReturn:
+    raise ValueError("it is shorter than anything that is sealed")
+
+
+def _not_what_was_logged(number: int, key_id: str) -> Fault:
+    text = f"Record {number} of the message log does not open with the key '{key_id}'"
+    return Fault("logging_failed", f"{text}: it is not what was logged")
 
 
 def opened_outline(outline: Outline) -> Outline:
@@ -186,14 +224,15 @@ def _read_key(key_id: str, path: Path) -> bytes:
     return octets
 
 
-def _bound(record: Record, place: int) -> bytes:
+def _bound(record: Record | Outline, place: int) -> bytes:
     """What an encrypted part belongs to."""
+    attachments = record.attachments if isinstance(record, Record) else record.attachment_octets
     return msgspec.msgpack.encode(
         (
             record.key_id,
             record.key,
             place,
-            len(record.attachments),
+            len(attachments),
             record.owner.url,
             record.query_id.encode("utf-8", "surrogatepass"),  # the store refuses those
             record.response,

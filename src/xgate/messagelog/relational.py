@@ -32,6 +32,10 @@ class RelationalReader(ABC):
         """The same without their octets (``LogStore.outlines``)."""
         return self._outlines(*rows.select(filters))
 
+    def read_part(self, outline: Outline, place: int) -> Iterator[bytes]:
+        """The octets of one part (``LogStore.read_part``)."""
+        return self._part(outline.id, place)
+
     def count_by(self, grouping: Grouping, **filters: Unpack[Filters]) -> Mapping[str, int]:
         """How many match, by group (``LogStore.count_by``)."""
         return rows.counts(grouping, self._ask(*rows.count_by(grouping, filters)))
@@ -60,3 +64,7 @@ class RelationalReader(ABC):
     @abstractmethod
     def _outlines(self, text: str, values: Sequence[object]) -> Iterator[Outline]:
         """The same without their octets. :raises Fault: as ``_ask``."""
+
+    @abstractmethod
+    def _part(self, number: int, place: int) -> Iterator[bytes]:
+        """One part in pieces. :raises Fault: as ``_ask``, and if it is not there."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from xgate.errors import Fault
 from xgate.ids import ClientId, parse_client
 from xgate.messagelog.record import Body, LoggedRecord, Outline, Record, Stamp
 from xgate.messagelog.store import Filters, Grouping, Statistics
@@ -29,6 +30,7 @@ __all__ = [
     "count_by",
     "counts",
     "microseconds",
+    "not_there",
     "own_values",
     "parts_of",
     "read_outline",
@@ -52,7 +54,7 @@ _RECORD = (
     "s.chain_result, r.stamp_chain FROM record r JOIN evidence e ON e.id = r.evidence_id "
     "LEFT JOIN stamp s ON s.id = r.stamp_id"
 )
-_ATTACHMENTS, _KEY, _STAMP = 8, 11, 15  # places in such a row
+_ATTACHMENTS, _STAMP = 8, 15  # places in such a row
 PARTS = "SELECT number, octets FROM part WHERE record_id = ?"
 """The octets of one record."""
 SIZES = "SELECT number, length(octets) FROM part WHERE record_id = ?"
@@ -156,7 +158,6 @@ def read_record(row: Sequence[Any], parts: Mapping[int, bytes]) -> LoggedRecord:
     record = Record(
         message=parts[0],
         attachments=tuple(parts.get(index) for index in range(1, row[_ATTACHMENTS] + 1)),
-        key=row[_KEY] or b"",
         **_facts(row),
     )
     return LoggedRecord(row[0], record, _stamp(row))
@@ -180,6 +181,11 @@ def read_statistics(row: Sequence[Any]) -> Statistics:
     return Statistics(*(int(number or 0) for number in numbers), *ends)  # type: ignore[arg-type]  # in the order of its fields
 
 
+def not_there(number: int, place: int) -> Fault:
+    """What to raise where a part is wanted that is gone, or never was."""
+    return Fault("logging_failed", f"The log has no part {place} of a record {number}")
+
+
 def microseconds(time: datetime) -> int:
     """A time as it is stored."""
     return (time - _EPOCH) // _MICROSECOND
@@ -188,7 +194,7 @@ def microseconds(time: datetime) -> int:
 def _facts(row: Sequence[Any]) -> dict[str, Any]:
     """What a row knows of a record but its number, its octets and its stamp."""
     time_us, owner, client, service, query_id, request_id, response = row[1:_ATTACHMENTS]
-    complete, key_id, _, chain, signature, chain_result = row[_ATTACHMENTS + 1 : _STAMP]
+    complete, key_id, key, chain, signature, chain_result = row[_ATTACHMENTS + 1 : _STAMP]
     return {
         "time": _time(time_us),
         "owner": parse_client(owner),
@@ -200,6 +206,7 @@ def _facts(row: Sequence[Any]) -> dict[str, Any]:
         "service": service,
         "complete": bool(complete),
         "key_id": key_id,
+        "key": key or b"",
     }
 
 

@@ -56,6 +56,10 @@ class SealedStore:
         """Find, and count the octets of what was given (``LogStore.outlines``)."""
         return _passed_on(self._store.outlines(**filters), opened_outline)
 
+    def read_part(self, outline: Outline, place: int) -> Iterator[bytes]:
+        """Read and open (``LogStore.read_part``). :raises Fault: as ``RecordKeys.open``."""
+        return self._keys.open_part(outline, place, self._store.read_part(outline, place))
+
     def count_by(self, grouping: Grouping, **filters: Unpack[Filters]) -> Mapping[str, int]:
         """See ``LogStore.count_by``."""
         return self._store.count_by(grouping, **filters)

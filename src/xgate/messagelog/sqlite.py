@@ -33,6 +33,7 @@ _PARTS = (
     "SELECT number, rowid, CASE WHEN length(octets) > ? THEN NULL ELSE octets END "
     "FROM part WHERE record_id = ?"
 )
+_PART_PLACE = "SELECT rowid FROM part WHERE record_id = ? AND number = ?"
 _INSERT = (
     f"INSERT INTO record({rows.OWN_COLUMNS}, evidence_id) "
     f"VALUES({'?, ' * len(rows.OWN_COLUMNS.split(','))}?)"
@@ -156,6 +157,15 @@ class SqliteStore(RelationalReader):
         with _log_faults(), closing(connect(self._path, write=False)) as db:
             for row in db.execute(text, values):
                 yield rows.read_outline(row, dict(db.execute(rows.SIZES, row[:1])))
+
+    def _part(self, number: int, place: int) -> Iterator[bytes]:
+        with _log_faults(), closing(connect(self._path, write=False)) as db:
+            row = db.execute(_PART_PLACE, (number, place)).fetchone()
+            if row is None:
+                raise rows.not_there(number, place)
+            with db.blobopen("part", "octets", row[0], readonly=True) as blob:
+                while piece := blob.read(_PIECE):
+                    yield piece
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

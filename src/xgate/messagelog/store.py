@@ -119,6 +119,16 @@ class LogStore(Protocol):
         takes little memory, and needs no key to them.
         """
 
+    def read_part(self, outline: Outline, place: int) -> Iterator[bytes]:
+        """The octets of one part of a record in pieces: 0 is the message, then its attachments.
+
+        Any size takes little memory. Only with the last piece it is known whether they are what was
+        logged.
+
+        :raises Fault: it is not there, or no more; it cannot be read, or was tampered with. What
+            has come until then is worth nothing.
+        """
+
     def count_by(self, grouping: Grouping, **filters: Unpack[Filters]) -> Mapping[str, int]:
         """How many records match, by owner or client (short form, "" for none), service or day.
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from xgate.messagelog.record import Stamp, outline_of
 from xgate.messagelog.store import Filters
 from xgate.testing.logstore_records import (
     CLIENT,
+    START,
     Made,
     OpenStore,
     a_record,
+    archive,
     one,
     opened,
     refused,
@@ -24,7 +27,7 @@ from xgate.trust.verify import Evidence
 
 __all__ = ["BodyDuties"]
 
-_LARGE = 8 << 20
+_LARGE = 16 << 20
 
 
 class BodyDuties:
@@ -91,6 +94,33 @@ class BodyDuties:
                 assert list(store.outlines(**filters)) == found
             sizes = [(one.message_octets, one.attachment_octets) for one in store.outlines()]
             assert sizes == [(0, ()), (1_280_000, (1_280_000, None, 0)), (9, ())]
+
+    def test_parts_come_in_pieces(self, open_store: OpenStore) -> None:
+        """Of any size, each by its place; what is not there is told."""
+        sizes = (0, 1, 65_537, (3 << 20) + 7)
+        with opened(open_store) as store:
+            attachments = (*map(Made.octets, sizes), None)
+            store.append([a_record(0), a_record(1, message=b"", attachments=attachments)])
+            other, outline = store.outlines()
+            assert b"".join(store.read_part(other, 0)) == b"message 0"
+            assert b"".join(store.read_part(outline, 0)) == b""
+            for place, size in enumerate(sizes, start=1):
+                assert b"".join(store.read_part(outline, place)) == Made.octets(size)
+            for place in (len(attachments), len(attachments) + 1):
+                refused(lambda place=place: list(store.read_part(outline, place)))  # type: ignore[misc]  # bound now
+            archive(store, [outline.id])
+            assert store.clean(START + timedelta(days=1), 10) == 1
+            refused(lambda: list(store.read_part(outline, 1)))
+
+    def test_parts_take_little_memory(self, open_store: OpenStore) -> None:
+        """However large they are; and whoever has read enough may stop."""
+        with opened(open_store) as store:
+            store.append([a_record(1, attachments=(Made(_LARGE),))])
+            (outline,) = store.outlines()
+            with _little_memory():
+                assert sum(map(len, store.read_part(outline, 1))) == _LARGE
+            next(store.read_part(outline, 1))
+            store.append([a_record(2)])
 
     def test_outlines_take_little_memory(self, open_store: OpenStore) -> None:
         """However large bodies are."""

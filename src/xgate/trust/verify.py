@@ -31,6 +31,7 @@ __all__ = [
     "Evidence",
     "Proven",
     "ProvenPart",
+    "verify_contained",
     "verify_container",
     "verify_message",
 ]
@@ -92,6 +93,24 @@ def verify_container(
     trail = trail or Trail()
     with trail.step("container"):
         container = read_container(data)
+    digests = {name: SHA512.of(octets) for name, octets in container.attachments}
+    return verify_contained(trust, container, digests, weak_digests=weak_digests, trail=trail)
+
+
+def verify_contained(
+    trust: Trust,
+    container: Container,
+    digests: Mapping[str, bytes],
+    *,
+    weak_digests: bool = True,
+    trail: Trail | None = None,
+) -> ContainerProof:
+    """The same of a container whose attachments need not be at hand.
+
+    :param digests: the SHA-512 of each by its name; those in ``container`` are not looked at.
+    :raises Fault: as ``verify_container``.
+    """
+    trail = trail or Trail()
     with trail.step("signer") as say:
         parties = parties_of(container.message)
         say(str(parties.signer))
@@ -102,7 +121,7 @@ def verify_container(
     timestamp = _verify_timestamp(trust, container, document, parties, trail)
     chained = document.refers_to(CHAIN_RESULT) and container.chain_result is not None
     signed = _check_chain(container, trail) if chained else _direct(document)
-    digests = {f"/{name}": SHA512.of(octets) for name, octets in container.attachments}
+    digests = {f"/{name}": digest for name, digest in digests.items()}
 
     def digest_of(uri: str, digest: Digest) -> bytes | None:
         if digest == SHA512 and uri in digests:
