@@ -12,12 +12,15 @@ import hashlib
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -39,13 +42,14 @@ from xgate.globalconf.shared import (
     Subsystem,
 )
 from xgate.globalconf.source import StoredPart
-from xgate.ids import ClientId
+from xgate.ids import ClientId, GlobalGroupId, ServerId
 
 _NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 _INSTANCE = "XX"
 _MEMBERS_OF_SERVER = 20
 _TICK = 0.001
 _LOOKUPS = 20_000
+_BATCH = 100
 
 
 def make_country(members: int, instance: str = _INSTANCE) -> SharedParameters:
@@ -98,30 +102,53 @@ def keep(root: Path, country: SharedParameters) -> int:
     return len(octets)
 
 
-def start(folder: Path) -> dict[str, float]:
+def start(folder: Path, members: int) -> dict[str, float]:
     """Take a configuration up as a server does that starts; for a process of its own."""
     rss = _memory("Rss:")
     began, used = time.perf_counter(), time.process_time()
     source = DiskSource(folder / "globalconf", folder / "snapshots")
     conf = source.fetch(_NOW).conf
     took, cpu = time.perf_counter() - began, time.process_time() - used
-    some = [ClientId(_INSTANCE, "COM", f"{10_000_000 + n}") for n in range(_LOOKUPS)]
-    some = [client for client in some if conf.find_member(client)]
     return {
         "start_ms": took * 1000,
         "start_cpu_ms": cpu * 1000,
-        "look_up_cold_ns": _look_up_ns(source.fetch(_NOW).conf, some),
-        "look_up_hot_ns": _look_up_ns(conf, some[:1000] * (_LOOKUPS // 1000)),
+        **look_ups(conf, members),
         "grown_mb": _memory("Rss:") - rss,
         "dirty_mb": _memory("Private_Dirty:"),
     }
 
 
-def _look_up_ns(conf: GlobalConf, clients: list[ClientId]) -> float:
-    used = time.thread_time()
-    for client in clients:
-        conf.find_member(client)
-    return (time.thread_time() - used) / len(clients) * 1e9
+def look_ups(conf: GlobalConf, members: int) -> dict[str, float]:
+    """What questions cost: of many clients in random order, each asked about once, and again."""
+    draw = Random(1)
+    codes = [10_000_000 + number for number in draw.sample(range(members), members)[:_LOOKUPS]]
+    nobodies = [draw.randrange(10_000_000) for _ in codes]
+    few = codes[:_BATCH] * (len(codes) // _BATCH)
+    group = GlobalGroupId(_INSTANCE, "tenth")
+    server = ServerId(ClientId(_INSTANCE, "COM", "10000000"), "SS0")
+    return {
+        "look_up_first_ns": _median_ns(conf.find_member, codes),
+        "look_up_again_ns": _median_ns(conf.find_member, few),
+        "look_up_nobody_ns": _median_ns(conf.find_member, nobodies),
+        "known_ns": _median_ns(conf.knows_member, codes),
+        "addresses_first_ns": _median_ns(conf.provider_addresses, codes),
+        "addresses_again_ns": _median_ns(conf.provider_addresses, few),
+        "in_group_ns": _median_ns(lambda client: conf.is_in_group(client, group), codes),
+        "on_server_ns": _median_ns(lambda client: conf.is_client_of(client, server), codes),
+    }
+
+
+def _median_ns(ask: Callable[[ClientId], object], codes: list[int]) -> float:
+    """Of batches; a client is new when it is asked about, as in a message."""
+    took = []
+    for start in range(0, len(codes), _BATCH):
+        batch = codes[start : start + _BATCH]
+        clients = [ClientId(_INSTANCE, "COM", str(code), "main") for code in batch]
+        began = time.thread_time_ns()
+        for client in clients:
+            ask(client)
+        took.append((time.thread_time_ns() - began) / len(clients))
+    return statistics.median(took)
 
 
 async def reload(folder: Path, country: SharedParameters) -> dict[str, Any]:
@@ -177,7 +204,7 @@ def measure(members: int, folder: Path) -> dict[str, Any]:
     octets = keep(folder / "globalconf", country)
     reloaded = trio.run(reload, folder, country)
     snapshots = sum(path.stat().st_size for path in (folder / "snapshots").glob("*"))
-    command = [sys.executable, __file__, "--start", os.fspath(folder)]
+    command = [sys.executable, __file__, "--start", os.fspath(folder), "--members", str(members)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return {
         "members": members,
@@ -202,7 +229,7 @@ def main() -> int:
     parser.add_argument("--start", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.start is not None:
-        print(json.dumps(start(options.start)))
+        print(json.dumps(start(options.start, *options.members)))
         return 0
     sizes = []
     for members in options.members:

@@ -16,11 +16,22 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from itertools import accumulate, chain
+from random import Random
 
 from lxml import etree
 
 from gauges import commit_now, machine, rsa2048_sign
-from xgate._native import c14n, digest, hashchain, twin_c14n, twin_digest, twin_hashchain
+from xgate._native import (
+    c14n,
+    digest,
+    hashchain,
+    table,
+    twin_c14n,
+    twin_digest,
+    twin_hashchain,
+    twin_table,
+)
 from xgate.ids import ClientId
 from xgate.testing.pki import issue_sign, make_ca, make_key
 from xgate.trust.xades import draft_signature
@@ -62,7 +73,7 @@ def _time(call: Callable[[], object], times: int) -> float:
 
 
 def _rounds() -> dict[str, Contenders]:
-    return {**_canonical(), **_digests(), **_chains()}
+    return {**_canonical(), **_digests(), **_chains(), **_tables()}
 
 
 def _canonical() -> dict[str, Contenders]:
@@ -146,6 +157,27 @@ def _chains() -> dict[str, Contenders]:
             "C": lambda: hashchain.evaluate("SHA-512", steps),
             "twin": lambda: twin_hashchain.evaluate("SHA-512", steps),
         },
+    }
+
+
+def _tables() -> dict[str, Contenders]:
+    """One of 100,000 keys after the other."""
+    items = {b"XX/COM/%d/main" % number: b"Company %d" % number for number in range(100_000)}
+    starts = accumulate((len(key) + len(items[key]) for key in items), initial=0)
+    octets = b"".join(chain.from_iterable(items.items()))
+    block = octets + twin_table.write_table(list(items), [*starts], [*map(len, items.values())])
+    some = Random(1).sample(list(items), 1000)
+    place = len(octets), len(items)
+
+    def all_in(found: twin_table.Table) -> Callable[[], object]:
+        return lambda: [found.find(key) for key in some]
+
+    return {
+        "look up 1,000 of 100,000 keys": {
+            "C": all_in(table.Table(block, *place)),
+            "twin": all_in(twin_table.Table(block, *place)),
+            "dict": lambda: [items.get(key) for key in some],
+        }
     }
 
 

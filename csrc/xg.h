@@ -3,6 +3,8 @@
  * Every function is xg_<noun>_<verb>(outputs..., inputs..., sizes) and returns an xg_err that the
  * caller must look at. Outputs come first and are the caller's. On any error the outputs are as
  * they were before the call: nothing that a failed call leaves behind can pass for a result.
+ * One that answers with a single number returns that, and an xg_err as a negative: where the call
+ * itself is all it costs, an output to be made and read would double that.
  * No globals, no callbacks, no I/O. Functions may run on several threads at once as long as no two
  * share an output.
  */
@@ -126,3 +128,19 @@ xg_err xg_hashchain_evaluate(xg_digest *out, int algorithm, const xg_hash_value 
 xg_err xg_hashchain_merge(xg_digest *top, xg_digest *nodes, uint32_t *paths, uint32_t *lengths,
                           int algorithm, const xg_hash_value *parts, size_t n_parts,
                           const uint32_t *counts, size_t inputs);
+
+/* ---- table.c: a table of keys in a block of octets, such as a mapped file ---- */
+
+enum { XG_TABLE_BLOCK = 1073741823 }; /* octets of a block, so that two places fit one number */
+
+/* Where a table lies; kept by the caller and only read here. The block is not trusted: whatever it
+ * holds, nothing outside of it is looked at, and a search has 32 steps at most. */
+typedef struct {
+    xg_span block;
+    size_t start;   /* of the table, in the block */
+    uint32_t count; /* of its keys */
+} xg_table;
+
+/* Where the value of a key lies in the block: its end << 30 | its start. Negative:
+ * XG_E_NOT_FOUND no such key; XG_E_SYNTAX what had to be looked at is not in the block. */
+int64_t xg_table_find(const xg_table *table, const uint8_t *key, size_t n);

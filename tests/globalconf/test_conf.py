@@ -244,6 +244,7 @@ def test_without_anything_nothing_is_known(now: datetime) -> None:
         assert not empty
     assert conf.servers_of(client) == ()
     assert conf.find_member(client) is None
+    assert not conf.knows_member(client)
     assert conf.find_server(server) is None
     assert conf.server_maintenance(server) is None
     assert conf.address_maintenance("XX", "x") is None

@@ -85,9 +85,15 @@ def test_every_question_has_the_oracles_answer(
         check_table(getattr(ours, name), getattr(theirs, name))
     check_table(ours.by_auth_hash, theirs.by_auth_hash)  # type: ignore[arg-type]
     assert list(ours.members) == list(theirs.members)
+    for client in theirs.members:
+        assert ours.find_member(client) == theirs.find_member(client)
+        assert ours.knows(client)
     assert ours.warnings == theirs.warnings
     for client in clients:
         assert ours.members.get(client) == theirs.members.get(client)
+        assert ours.find_member(client) == theirs.find_member(client)
+        assert ours.knows(client) == theirs.knows(client)
+        assert ours.addresses_of.get(client, ()) == theirs.addresses_of.get(client, ())
         assert ours.servers_of.get(client, ()) == theirs.servers_of.get(client, ())
         for code in codes:
             for instance in ("XX", "YY"):
@@ -125,10 +131,28 @@ def test_certificates_are_read_as_ever(country: SharedParameters) -> None:
     assert ours.tsa_certificates == theirs.tsa_certificates
 
 
+def make_crowd(country: SharedParameters, size: int) -> MappedIndex:
+    everybody = tuple(ClientId("XX", "COM", f"{n}") for n in range(size))
+    crowd = tuple(Member(MemberClass("COM", ""), it.member_code, it.short) for it in everybody)
+    server = SecurityServer(everybody[0], "SS", "ss.example.org", (), everybody)
+    changed = msgspec.structs.replace(country, members=crowd, servers=(server,))
+    return MappedIndex(map_country(changed))
+
+
 def test_what_is_kept_is_bounded(country: SharedParameters) -> None:
-    crowd = tuple(Member(MemberClass("COM", ""), f"{n}", f"number {n}") for n in range(5000))
-    index = MappedIndex(map_country(msgspec.structs.replace(country, members=crowd)))
+    index = make_crowd(country, 5000)
     everybody = [ClientId("XX", "COM", f"{n}") for n in range(5000)]
     for client in (*everybody, *everybody):
-        assert index.members[client].member_name == f"number {client.member_code}"
-    assert 0 < len(index.members._hot) <= 4096  # type: ignore[attr-defined]
+        assert index.addresses_of[client] == ("ss.example.org",)
+    assert 0 < len(index.addresses_of._hot) <= 4096  # type: ignore[attr-defined]
+
+
+def test_nobody_is_pushed_out_by_those_who_do_not_exist(country: SharedParameters) -> None:
+    index = make_crowd(country, 3)
+    assert index.addresses_of.get(ClientId("XX", "COM", "1")) == ("ss.example.org",)
+    for number in range(5000):
+        stranger = ClientId("XX", "COM", "1", f"{number}")
+        assert not index.knows(stranger)
+        assert index.addresses_of.get(stranger) is None
+        assert index.addresses_of.get(stranger, ()) == ()
+    assert list(index.addresses_of._hot) == [ClientId("XX", "COM", "1")]  # type: ignore[attr-defined]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
-import zlib
-from array import array
 from random import Random
 
 import pytest
@@ -15,7 +12,7 @@ from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.globalconf.shared import SharedParameters
-from xgate.globalconf.snapshot import MAGIC, Section, Snapshot, Table, key_of
+from xgate.globalconf.snapshot import MAGIC, Snapshot, key_of
 from xgate.globalconf.snapshot_writer import write_snapshot
 
 
@@ -77,24 +74,16 @@ def test_one_changed_octet_is_refused(country: SharedParameters, data: st.DataOb
         mapped(bytes(block))
 
 
-def test_keys_that_meet_in_one_bucket_are_all_found() -> None:
-    keys = [b"%d" % n for n in range(20_000) if zlib.crc32(b"%d" % n) & 63 == 7][:60]
-    keys.sort()
-    directory = array("I", [0] * 8 + [60] * 57)
-    ends = array("I", [0])
-    for key in keys:
-        ends.append(ends[-1] + len(key))
-    numbers = array("I", range(60))
-    octets = b"".join((directory.tobytes(), ends.tobytes(), numbers.tobytes(), *keys))
-    place = mmap.mmap(-1, len(octets))
-    place.write(octets)
-    table = Table(place, Section(0, len(octets), 60))
-    assert [table.find(key) for key in keys] == list(range(60))
-    assert list(table.keys()) == keys
-    missing = [b"%d" % n for n in range(20_000, 60_000) if zlib.crc32(b"%d" % n) & 63 == 7]
-    assert {table.find(key) for key in (b"", *missing)} == {None}
+@given(st.lists(st.lists(st.none() | st.text(max_size=3), max_size=4).map(tuple), max_size=9))
+def test_different_parts_have_different_keys(found: list[tuple[str | None, ...]]) -> None:
+    assert len(set(map(key_of, found))) == len(set(found))
 
 
-@given(st.lists(st.lists(st.text(max_size=3), max_size=4), max_size=9))
-def test_different_parts_have_different_keys(found: list[list[str]]) -> None:
-    assert len({key_of(*parts) for parts in found}) == len({tuple(parts) for parts in found})
+def test_lists_and_tables_are_found_by_name(country: SharedParameters) -> None:
+    snapshot = mapped(write_snapshot(country, b"a file"))
+    assert len(snapshot.records("members")) == len(country.members) > 0
+    for member in country.members:
+        key = key_of((country.instance, member.member_class.code, member.code, None))
+        assert key in snapshot.table("names")
+    with pytest.raises(KeyError):
+        snapshot.table("nothing")

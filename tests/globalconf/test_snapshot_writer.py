@@ -44,6 +44,17 @@ def test_a_blank_name_is_refused_as_everywhere(
         write_snapshot(msgspec.structs.replace(country, **change), b"a file")
 
 
+def test_a_block_that_could_not_be_searched_is_refused(
+    country: SharedParameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len(write_snapshot(country, b"a file"))
+    monkeypatch.setattr("xgate.globalconf.snapshot_writer.BLOCK", size)
+    assert len(write_snapshot(country, b"a file")) == size
+    monkeypatch.setattr("xgate.globalconf.snapshot_writer.BLOCK", size - 1)
+    with pytest.raises(Fault, match=rf"come to {size} octets .* {size - 1} is the most"):
+        write_snapshot(country, b"a file")
+
+
 def test_writing_needs_no_certificates_and_no_sockets() -> None:
     code = (
         "import sys, xgate.globalconf.reader;"

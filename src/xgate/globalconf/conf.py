@@ -136,7 +136,12 @@ class GlobalConf:
     def find_member(self, client: ClientId) -> MemberInfo | None:
         """The names of a member or subsystem, if it is registered."""
         index = self._index.get(client.instance)
-        return None if index is None else index.members.get(client)
+        return None if index is None else index.find_member(client)
+
+    def knows_member(self, client: ClientId) -> bool:
+        """Whether a member or subsystem is registered."""
+        index = self._index.get(client.instance)
+        return index is not None and index.knows(client)
 
     def member_classes(self, instance: str) -> Sequence[MemberClass]:
         """The member classes of an instance.
@@ -176,8 +181,7 @@ class GlobalConf:
 
     def known_addresses(self) -> frozenset[str]:
         """The addresses of all servers everywhere."""
-        notices = (text for index in self._index.values() for text in index.notices)
-        return frozenset(address for address in notices if address.strip())
+        return frozenset(a for index in self._index.values() for a in index.notices if a.strip())
 
     def server_maintenance(self, server: ServerId) -> str | None:
         """The notice of a server in maintenance (may be empty); None if it is in service."""
@@ -295,9 +299,7 @@ class GlobalConf:
         return self._known(instance or self.own).shared.timestamping_services
 
     def tsa_certificates(self, instances: Collection[str] | None = None) -> Sequence[Certificate]:
-        """The certificates of the timestamping services of these instances and of the own; by
-        default of all.
-        """
+        """The timestamping certificates of these instances and of the own; by default of all."""
         return tuple(
             certificate
             for name, index in self._index.items()
@@ -364,8 +366,7 @@ class GlobalConf:
         for version in self._hash_versions:
             value = auth_certificate_hash(der, version)
             for size, table in self._by_hash:
-                found = table.get(value) if size == len(value) else None
-                if found is not None:
+                if size == len(value) and (found := table.get(value)) is not None:
                     return found
         return None
 

@@ -27,7 +27,7 @@ from xgate.trust.certificate import Certificate, Name
 __all__ = ["Authorities", "MemberInfo", "SharedIndex"]
 
 
-class MemberInfo(msgspec.Struct, frozen=True):
+class MemberInfo(msgspec.Struct, frozen=True, gc=False):
     """A member or subsystem with the names that people know it by."""
 
     id: ClientId
@@ -95,6 +95,14 @@ class SharedIndex(Authorities):
             for code, group in self.groups.items()
         }
         super().__init__(shared, warnings)
+
+    def find_member(self, client: ClientId) -> MemberInfo | None:
+        """The names of a member or subsystem, if it is registered."""
+        return self.members.get(client)
+
+    def knows(self, client: ClientId) -> bool:
+        """Whether a member or subsystem is registered."""
+        return client in self.members
 
     def serves(self, client: ClientId, server: ServerId) -> bool:
         """Whether ``client`` is registered on this server, or owns it."""

@@ -2,9 +2,8 @@
 
 The rule: a block is whole or refused. Its digest covers everything behind it, so what passes was
 written by ``snapshot_writer`` and is as it was then; another layout is another magic. Nothing in it
-becomes a Python object before somebody asks for it. Look-ups are by a directory of buckets, each in
-order: keys that were chosen to meet in one bucket cost a few steps more, not a walk. Numbers are in
-the machine's own order, for a block never leaves the machine.
+becomes a Python object before somebody asks for it. Numbers are in the machine's own order, for a
+block never leaves the machine.
 """
 
 from __future__ import annotations
@@ -13,21 +12,23 @@ import hashlib
 import mmap
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
 
+from xgate._native.table import Table
 from xgate.errors import Fault
 
-__all__ = ["HEAD", "MAGIC", "Head", "Records", "Section", "Snapshot", "Table", "key_of"]
+__all__ = ["HEAD", "MAGIC", "Head", "Records", "Section", "Snapshot", "key_of"]
 
-MAGIC: Final = b"xgate-2" + sys.byteorder[:1].encode()
+MAGIC: Final = b"xgate-3" + sys.byteorder[:1].encode()
 HEAD: Final = len(MAGIC) + 32 + 8  # magic, digest, where the head begins
 
 _PIECE = 64 * 1024
 
-_encode = msgspec.msgpack.Encoder().encode
+key_of: Final[Callable[[tuple[str | None, ...]], bytes]] = msgspec.msgpack.Encoder().encode
+"""The key of a table for these parts; different parts never have the same."""
 
 
 class Section(msgspec.Struct, frozen=True, array_like=True):
@@ -44,6 +45,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     :param digest: SHA-256 of the file it was made from. :param sha512: what directories list of it.
     :param size: octets of that file.
     :param small: the shared parameters without members, servers and groups.
+    :param addresses: where each server answers, in their order; "": nowhere.
     """
 
     digest: bytes
@@ -51,16 +53,11 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     size: int
     small: bytes
     warnings: tuple[str, ...]
-    members: int
+    addresses: tuple[str, ...]
     sections: dict[str, Section]
 
 
 _HEADS = msgspec.msgpack.Decoder(Head)
-
-
-def key_of(*parts: str | bytes) -> bytes:
-    """The key of a table for these parts; different parts never have the same."""
-    return _encode(parts)
 
 
 class Snapshot:
@@ -111,7 +108,8 @@ class Snapshot:
 
     def table(self, name: str) -> Table:
         """The table of this name."""
-        return Table(self.octets, self.head.sections[name])
+        place = self.head.sections[name]
+        return Table(self.octets, place.start, place.count)
 
     def source(self) -> bytes:
         """The file that the block was made from; unpacked at each call."""
@@ -152,50 +150,6 @@ class Records:
 
     def __iter__(self) -> Iterator[bytes]:
         return (self[number] for number in range(self._count))
-
-
-class Table:
-    """Numbers by key."""
-
-    def __init__(self, octets: mmap.mmap, place: Section) -> None:
-        buckets = _bucket_count(place.count)
-        self._octets = octets
-        self._mask = buckets - 1
-        self._count = place.count
-        position = place.start
-        self._directory = _numbers(octets, position, buckets + 1)
-        position += 4 * (buckets + 1)
-        self._ends = _numbers(octets, position, place.count + 1)
-        position += 4 * (place.count + 1)
-        self._values = _numbers(octets, position, place.count)
-        self._base = position + 4 * place.count
-
-    def find(self, key: bytes) -> int | None:
-        """The number of this key."""
-        bucket = zlib.crc32(key) & self._mask
-        low, high = self._directory[bucket], self._directory[bucket + 1]
-        octets, ends, base = self._octets, self._ends, self._base
-        while low < high:
-            middle = (low + high) >> 1
-            found = octets[base + ends[middle] : base + ends[middle + 1]]
-            if found == key:
-                return self._values[middle]
-            if found < key:
-                low = middle + 1
-            else:
-                high = middle
-        return None
-
-    def keys(self) -> Iterator[bytes]:
-        """All keys, in no order of interest."""
-        for number in range(self._count):
-            yield self._octets[
-                self._base + self._ends[number] : self._base + self._ends[number + 1]
-            ]
-
-
-def _bucket_count(entries: int) -> int:
-    return 1 << max(0, entries - 1).bit_length()
 
 
 def _numbers(octets: mmap.mmap, start: int, count: int) -> memoryview[int]:

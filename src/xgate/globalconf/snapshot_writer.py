@@ -12,10 +12,13 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
+from operator import add
 
 import msgspec
 
+from xgate._native.twin_table import BLOCK, write_table
+from xgate.errors import Fault
 from xgate.globalconf.rows import GroupRow, Parts, Rows, ServerRow
 from xgate.globalconf.shared import SharedParameters, rows_of
 from xgate.globalconf.snapshot import MAGIC, Head, Section, key_of
@@ -25,13 +28,15 @@ __all__ = ["write_rows", "write_snapshot"]
 
 _encode = msgspec.msgpack.Encoder().encode
 _FASTEST = 1
+_MEMBER = 3  # parts of a client that is no subsystem
+_LINE = 64  # octets of the processor's cache
 
 
 def write_snapshot(shared: SharedParameters, source: bytes) -> bytes:
     """The block for these shared parameters.
 
     :param source: the file that says so; it is kept inside, packed.
-    :raises Fault: ``internal_error``: a part of an identifier is blank.
+    :raises Fault: ``internal_error``: a part of an identifier is blank; or as ``write_rows``.
     """
     rows = rows_of(shared)
     return write_rows(
@@ -43,15 +48,16 @@ def write_rows(shared: SharedParameters, rows: Rows, source: bytes) -> bytes:
     """As ``write_snapshot``, with members, servers and groups in rows.
 
     :param rows: with no blank part in an identifier, as ``rows.read_rows`` gives them.
+    :raises Fault: ``malformed_global_conf``: more than a block can hold.
     """
     block = _Block()
     warnings = _write_servers(block, rows.servers)
-    members = _write_clients(block, shared.instance, rows)
+    _write_clients(block, shared.instance, rows)
     _write_groups(block, rows.groups)
     packed = zlib.compress(source, _FASTEST)
     block.add("source", packed, 1)
     digests = hashlib.sha256(source).digest(), hashlib.sha512(source).digest()
-    told = (*digests, len(source), _encode(shared), warnings, members)
+    told = (*digests, len(source), _encode(shared), warnings, _addresses(rows.servers))
     return block.close(Head(*told, block.sections))
 
 
@@ -70,26 +76,28 @@ class _Block:
         data, ends = _joined(records)
         self.add(name, ends.tobytes() + data, len(ends) - 1)
 
-    def table(self, name: str, numbers: Mapping[bytes, int]) -> None:
-        mask = (1 << max(0, len(numbers) - 1).bit_length()) - 1
-        keys = sorted(numbers)
-        buckets = [zlib.crc32(key) & mask for key in keys]
-        # Stable: within a bucket they stay in order. Pairs would take four times as long to sort.
-        ordered = [keys[at] for at in sorted(range(len(keys)), key=buckets.__getitem__)]
-        sizes = [0] * (mask + 1)
-        for bucket in buckets:
-            sizes[bucket] += 1
-        directory = array("I", accumulate(sizes, initial=0))
-        data, ends = _joined(ordered)
-        values = array("I", map(numbers.__getitem__, ordered))
-        octets = directory.tobytes() + ends.tobytes() + values.tobytes() + data
-        self.add(name, octets, len(ordered))
+    def table(self, name: str, values: Mapping[bytes, bytes]) -> None:
+        """Keys and values in the order given, and how to find them."""
+        keys, sizes = list(values), list(map(len, values.values()))
+        starts = list(accumulate(map(add, map(len, keys), sizes), initial=len(self._octets)))
+        self._octets += b"".join(chain.from_iterable(values.items()))
+        self._octets += bytes(-len(self._octets) % _LINE)
+        self.add(name, write_table(keys, starts, sizes), len(keys))
+
+    def numbers(self, name: str, numbers: Mapping[bytes, int]) -> None:
+        self.table(name, {key: _encode(number) for key, number in numbers.items()})
 
     def close(self, head: Head) -> bytes:
         octets = self._octets
         begins = len(MAGIC) + 32
         octets[begins : begins + 8] = len(octets).to_bytes(8, sys.byteorder)
         octets += _encode(head)
+        if len(octets) > BLOCK:
+            raise Fault(
+                "malformed_global_conf",
+                f"the shared parameters come to {len(octets)} octets with all their names"
+                f" written out, {BLOCK} is the most",
+            )
         octets[: len(MAGIC)] = MAGIC
         with memoryview(octets) as view:
             digest = hashlib.sha256(view[begins:]).digest()
@@ -106,63 +114,63 @@ def _write_servers(block: _Block, servers: Sequence[ServerRow]) -> tuple[str, ..
     """The servers, how to find them, and what is odd about them."""
     warnings: list[str] = []
     by_hash: dict[bytes, int] = {}
-    notices: dict[bytes, int] = {}
+    notices: dict[bytes, bytes] = {}
     by_id: dict[bytes, int] = {}
-    for number, (owner, code, address, _, hashes, _) in enumerate(servers):
-        by_id[key_of(*owner, code)] = number
+    for number, (owner, code, address, notice, hashes, _) in enumerate(servers):
+        by_id[key_of((*owner, code))] = number
         if address:
-            notices[key_of(address)] = number
+            notices[key_of((address,))] = _encode(notice)
         for value in hashes:
-            other = servers[by_hash.get(key_of(value), number)]
+            other = servers[by_hash.get(value, number)]
             if other[:2] != (owner, code):
                 told = _server_id(owner, code), _server_id(*other[:2])
                 warnings.append("{} has an authentication certificate of {}".format(*told))
-            by_hash[key_of(value)] = number
+            by_hash[value] = number
     block.records("servers", map(_encode, servers))
-    block.table("server numbers", by_id)
-    block.table("authentication hashes", by_hash)
-    block.table("addresses", notices)
+    block.numbers("server numbers", by_id)
+    block.numbers("authentication hashes", by_hash)
+    block.table("notices", notices)
     return tuple(warnings)
+
+
+def _addresses(servers: Sequence[ServerRow]) -> tuple[str, ...]:
+    told = (address or "" for _, _, address, *_ in servers)
+    return tuple(address if address.strip() else "" for address in told)
 
 
 def _server_id(owner: Parts, code: str) -> ServerId:
     return ServerId(ClientId(*owner), code)
 
 
-def _write_clients(block: _Block, instance: str, rows: Rows) -> int:
-    """Who is a member or subsystem, and the servers of each; how many are registered."""
-    names: dict[Parts, tuple[str | None, str | None]] = {}
+def _write_clients(block: _Block, instance: str, rows: Rows) -> None:
+    """Who is a member or subsystem, and on which servers each client is."""
+    names: dict[bytes, bytes] = {}
     for class_code, _, code, name, subsystems in rows.members:
-        names[instance, class_code, code] = (name, None)
-        for subsystem_code, subsystem_name in subsystems:
-            names[instance, class_code, code, subsystem_code] = (name, subsystem_name)
-    registered = len(names)
+        names[key_of((instance, class_code, code, None))] = _encode((name, None))
+        for subsystem in subsystems:
+            parts = (instance, class_code, code, subsystem[0])
+            names[key_of(parts)] = _encode((name, subsystem[1]))
     on: dict[Parts, dict[tuple[Parts, str], int]] = {}  # by client and server; the later place wins
     for number, (owner, code, _, _, _, clients) in enumerate(rows.servers):
         server = (owner, code)
         for client in (owner, *clients):
             on.setdefault(client, {})[server] = number
-    for client in on:
-        names.setdefault(client, (None, None))
-    none: dict[tuple[Parts, str], int] = {}
-    block.records(
-        "clients",
-        [
-            _encode((parts, *named, tuple(on.get(parts, none).values())))
-            for parts, named in names.items()
-        ],
-    )
-    block.table("client numbers", {_encode(parts): number for number, parts in enumerate(names)})
+    served = {_client_key(client): _encode(tuple(found.values())) for client, found in on.items()}
+    block.table("names", names)
+    block.table("served", served)
     block.records("members", map(_encode, rows.members))
-    return registered
+
+
+def _client_key(client: Parts) -> bytes:
+    return key_of(client if len(client) > _MEMBER else (*client, None))
 
 
 def _write_groups(block: _Block, groups: Sequence[GroupRow]) -> None:
     last = {code: number for number, (code, _, _) in enumerate(groups)}
     block.records("groups", map(_encode, groups))
-    block.table("group codes", {key_of(code): number for code, number in last.items()})
+    block.numbers("group codes", {key_of((code,)): number for code, number in last.items()})
     within = {
-        key_of(code, *client): number
+        key_of((code, *client) if len(client) > _MEMBER else (code, *client, None)): b""
         for code, number in last.items()
         for client in groups[number][2]
     }

@@ -135,7 +135,7 @@ def _member(
             f"The certificate is for '{named.short}', not for '{wanted.short}'",
         )
     members = {client.member for client in (*terms.members, terms.server.owner)}
-    if named not in members and terms.conf.find_member(named) is None:
+    if named not in members and not terms.conf.knows_member(named):
         raise Fault(
             "unknown_member", f"The certificate is for '{named.short}', whom nobody knows here"
         )

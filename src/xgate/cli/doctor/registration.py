@@ -137,7 +137,7 @@ def _auth_hashes(case: Case) -> list[Finding]:
 def _client(case: Case, client: ClientId) -> Finding | None:
     server = case.settings.server_id
     name = client.short
-    if case.conf.find_member(client) is None:
+    if not case.conf.knows_member(client):
         fix = f"Correct [[client]] id = '{name}', or ask {_OPERATOR} to add it."
         return broken("it is no member or subsystem of the configuration", about=name, fix=fix)
     if not case.conf.is_client_of(client, server):
