@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from xgate.cli.explain import explain_code
+import xgate
+from xgate.cli.explain import Explanation, explain_code
 from xgate.opmonitor.record import OperationalRecord
 from xgate.opmonitor.sqlite import SqliteOperationalStore
 
@@ -50,6 +52,48 @@ def test_every_piece_in_front_is_explained() -> None:
         "It happened between that server and its counterpart",
     ]
     assert found.meaning.startswith("A TLS certificate is missing")
+
+
+def test_a_code_that_says_only_who_refused_has_a_next_step() -> None:
+    found = explain_code("Server.ServerProxy")
+    assert found == Explanation(
+        "server.serverproxy",
+        (),
+        "The provider's security server refused.",
+        "Look up the id of the fault's detail in both security servers' logs.",
+    )
+
+
+def codes_raised() -> Iterator[str]:
+    """Every code that some source raises, written there or named by a constant of its file."""
+    for path in Path(xgate.__file__).parent.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        names = {
+            node.targets[0].id: node.value.value
+            for node in nodes
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Constant)
+        }
+        for node in nodes:
+            match node:
+                case ast.Call(func=ast.Name(id="Fault"), args=[first, *_]):
+                    pass
+                case ast.Call(func=ast.Name(id="NotHandedOut"), args=[_, first, *_]):
+                    pass
+                case _:
+                    continue
+            match first:
+                case ast.Constant(value=str(code)):
+                    yield code
+                case ast.Name(id=name) if isinstance(names.get(name), str):
+                    yield str(names[name])
+
+
+def test_every_code_that_is_raised_anywhere_is_explained() -> None:
+    raised = set(codes_raised())
+    assert len(raised) > 100
+    assert {code for code in raised if explain_code(code) is None} == set()
 
 
 def test_a_script_gets_an_object(xgate: Run) -> None:
@@ -97,6 +141,23 @@ def test_a_limit_that_was_met_is_the_explanation(xgate: Run, tmp_path: Path) -> 
     assert "No TCP connection could be made" not in ran.out
     (told,) = json.loads(xgate("explain", "XG-1", "--log", log, "--json").out)["explanations"]
     assert (told["code"], limit in told["meaning"]) == (LINE["code"], True)
+
+
+def test_an_id_within_a_text_is_found_and_the_cause_there_explained(
+    xgate: Run, tmp_path: Path
+) -> None:
+    cause = f"[{UUID}] [SYSTEM] logging_failed.database_error: The message log: disk is full"
+    line = LINE | {"code": "server.clientproxy.io_error", "text": cause, "request_id": "other"}
+    log = tmp_path / "server.log"
+    log.write_text(json.dumps(line) + "\n")
+
+    found = json.loads(xgate("explain", UUID, "--log", log, "--json").out)
+
+    assert [told["code"] for told in found["explanations"]] == [
+        "server.clientproxy.io_error",
+        "logging_failed.database_error",
+    ]
+    assert xgate("explain", "SYSTEM] logging", "--log", log).code == 1
 
 
 def test_an_id_is_found_in_the_operational_records(xgate: Run, tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from xgate.cli.foreign_words import FOREIGN_WORDS
 from xgate.cli.limit_words import explain_limit
 from xgate.cli.logstore import read_settings
 from xgate.cli.management_words import MANAGEMENT_WORDS
-from xgate.cli.message_words import MESSAGE_WORDS, PREFIXES
+from xgate.cli.message_words import LOOK_IN_BOTH_LOGS, MESSAGE_WORDS, PREFIXES
 from xgate.cli.output import Unusable, path_text, print_json, print_line, print_rows
 from xgate.cli.words import Words, find_words
 from xgate.errors import Fault
@@ -30,6 +31,8 @@ from xgate.wire.fault_codes import new_code
 __all__ = ["Explanation", "explain", "explain_code"]
 
 _CODE = re.compile(r"[A-Za-z_]+(?:\.[A-Za-z_]+)*")
+_CAUSE = re.compile(r"(?<![\w.])([a-z]+(?:[._][a-z]+)+): ")
+_IDS = ("detail", "id", "request_id")
 _ALWAYS = 1 << 40
 _LONGEST_LINE = 1 << 20
 
@@ -92,13 +95,20 @@ def explain_code(text: str) -> Explanation | None:
         return None
     pieces = code.split(".")
     said = (PREFIXES.get(".".join(pieces[:2])), *map(PREFIXES.get, pieces[:-1]))
-    before = tuple(dict.fromkeys(sentence for sentence in said if sentence))
-    return Explanation(code, before, words.meaning, words.look_at)
+    before = (sentence for sentence in said if sentence and sentence != words.meaning)
+    return Explanation(code, tuple(dict.fromkeys(before)), words.meaning, words.look_at)
 
 
 def _words(code: str) -> Words | None:
     last = code.rpartition(".")[2]
-    return MESSAGE_WORDS.get(last) or find_words(code) or MANAGEMENT_WORDS.get(last)
+    found = MESSAGE_WORDS.get(last) or find_words(code) or MANAGEMENT_WORDS.get(last)
+    return found or FOREIGN_WORDS.get(last) or _words_of_prefix(code)
+
+
+def _words_of_prefix(code: str) -> Words | None:
+    """For a code that ends where others go on: it says who refused, and no more."""
+    meaning = PREFIXES.get(code) or PREFIXES.get(code.rpartition(".")[2])
+    return None if meaning is None else Words(meaning, LOOK_IN_BOTH_LOGS)
 
 
 def _lines(what: str, log: Path | None) -> Iterator[dict[str, Any]]:
@@ -121,8 +131,13 @@ def _matching(what: str, line: bytes) -> Iterator[dict[str, Any]]:
         fields = msgspec.json.decode(line[max(start, 0) :])
     except msgspec.DecodeError:
         return
-    if isinstance(fields, dict) and what in map(fields.get, ("detail", "id", "request_id")):
+    if isinstance(fields, dict) and _is_about(what, fields):
         yield fields
+
+
+def _is_about(what: str, fields: dict[str, Any]) -> bool:
+    """A fault that was told on as another's cause has its own id in that one's text."""
+    return what in map(fields.get, _IDS) or f"[{what}]" in str(fields.get("text", ""))
 
 
 def _records(what: str, config: Path | None) -> Iterator[dict[str, Any]]:
@@ -164,7 +179,7 @@ def _show_code(explanation: Explanation, *, json: bool) -> None:
 
 def _show_found(what: str, found: list[dict[str, Any]], *, json: bool) -> None:
     explained = dict.fromkeys(
-        explanation for fields in found if (explanation := _explain_found(fields)) is not None
+        explanation for fields in found for explanation in _explain_found(fields)
     )
     if json:
         print_json({"id": what, "found": found, "explanations": list(explained)})
@@ -177,13 +192,16 @@ def _show_found(what: str, found: list[dict[str, Any]], *, json: bool) -> None:
         _show_code(explanation, json=False)
 
 
-def _explain_found(fields: Mapping[str, Any]) -> Explanation | None:
-    """What the code of a line means, and which limit of ours was met, if it tells that."""
+def _explain_found(fields: Mapping[str, Any]) -> Iterator[Explanation]:
+    """What the code of a line means, or which limit of ours was met, if it tells that; and what
+    the text tells as the cause.
+    """
     explanation = explain_code(str(fields.get("code", "")))
     words = explain_limit(str(fields.get("limit", "")))
-    if explanation is None or words is None:
-        return explanation
-    return replace(explanation, meaning=words.meaning, next_step=words.look_at)
+    if explanation is not None and words is not None:
+        explanation = replace(explanation, meaning=words.meaning, next_step=words.look_at)
+    causes = map(explain_code, _CAUSE.findall(str(fields.get("text", ""))))
+    yield from (found for found in (explanation, *causes) if found is not None)
 
 
 _HEADING = ("event", "time")

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from xgate.cli.words import Words
 
-__all__ = ["MESSAGE_WORDS", "PREFIXES"]
+__all__ = ["LOOK_IN_BOTH_LOGS", "MESSAGE_WORDS", "PREFIXES"]
 
 _FIX_THE_REQUEST = (
     "Compare the request with the message protocol; the cause in the fault's text names the place."
 )
 _ASK_THE_PROVIDER = "Ask the provider; tell them the id in the fault's detail."
-_BOTH_LOGS = "Look up the id of the fault's detail in both security servers' logs."
+LOOK_IN_BOTH_LOGS = "Look up the id of the fault's detail in both security servers' logs."
+"""The next step when a code says no more than who refused."""
+
 _OWN_KEYS = "Look at `xgate keys list`, and at `OCSP not refreshed` in the server's log."
 
 PREFIXES: dict[str, str] = {
@@ -32,6 +34,7 @@ PREFIXES: dict[str, str] = {
     "ssl_authentication_failed": "The parties of the TLS connection are not proven to each other.",
     "signer": "The keys' own program refused.",
     "opmonitor": "Operational monitoring refused.",
+    "mlog": "It happened in the message log.",
 }
 """What each piece in front of a code tells, in the order in which they stand."""
 
@@ -120,13 +123,13 @@ MESSAGE_WORDS: dict[str, Words] = {
         "REST: the header X-Road-Client: INSTANCE/CLASS/MEMBER/SUBSYSTEM.",
     ),
     "mime_parsing_failed": Words("The multipart is malformed.", _FIX_THE_REQUEST),
-    "missing_soap": Words("There is no SOAP part in the message.", _BOTH_LOGS),
-    "missing_rest": Words("There is no REST part in the message.", _BOTH_LOGS),
+    "missing_soap": Words("There is no SOAP part in the message.", LOOK_IN_BOTH_LOGS),
+    "missing_rest": Words("There is no REST part in the message.", LOOK_IN_BOTH_LOGS),
     "missing_signature": Words(
         "The message ended without its signature: the sender failed while it was streaming.",
         "The sender's log has the cause.",
     ),
-    "invalid_message": Words("The parts of the message are not in their order.", _BOTH_LOGS),
+    "invalid_message": Words("The parts of the message are not in their order.", LOOK_IN_BOTH_LOGS),
     "invalid_request": Words("A parameter of the request is missing or wrong.", _FIX_THE_REQUEST),
     "inconsistent_response": Words(
         "The answer is signed, but belongs to another request.",
@@ -177,7 +180,7 @@ MESSAGE_WORDS: dict[str, Words] = {
     "internal_error": Words(
         "Something that has no name of its own; the text says what, or holds the id of a trace "
         "in the server's log.",
-        _BOTH_LOGS,
+        LOOK_IN_BOTH_LOGS,
     ),
 }
 """The words by the last piece of a code."""
