@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xgate.net import room as room_module
 from xgate.net.body import Lent, Spool
 from xgate.net.errors import TooBigError
 from xgate.net.room import NoRoomError, Room
@@ -95,6 +96,17 @@ def test_all_bodies_of_a_message_share_what_one_may_have() -> None:
         with pytest.raises(NoRoomError, match="more than 10 octets") as caught:
             second.write(b"x")
     assert caught.value.strerror == "The bodies of the message have more than 10 octets"
+
+
+def test_a_full_disk_is_named_for_our_log_and_not_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("/dev/full").open("r+b", 0) as full:
+        monkeypatch.setattr(room_module, "open_nameless", lambda _: full)
+        with Spool(threshold=1, share=Room(directory=tmp_path).share()) as spool:
+            with pytest.raises(OSError, match=str(tmp_path)) as caught:
+                spool.write(b"12345")
+            assert caught.value.strerror == "No space left on device"
 
 
 def in_file(spool: Spool) -> bool:

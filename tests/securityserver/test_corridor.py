@@ -137,11 +137,15 @@ async def test_our_own_defect_crosses_the_wire_as_an_id_only(
     assert crash["detail"] == line["detail"] == fault.detail
 
 
-async def test_a_system_without_means_names_no_file(client: Edge) -> None:
+async def test_a_system_without_means_names_its_files_in_its_own_log_alone(client: Edge) -> None:
     answer = await client.ask(OSError(28, "No space left on device", "/secret/path"), "/")
     fault = read_soap_fault(answer.body)
     assert (fault.code, fault.text) == ("server.clientproxy.io_error", "No space left on device")
     assert b"secret" not in answer.body
+    means, line = client.lines
+    assert (means["event"], means["detail"]) == ("no means for an exchange", fault.detail)
+    assert "/secret/path" in means["cause"]
+    assert line["detail"] == fault.detail
 
 
 @pytest.mark.parametrize(

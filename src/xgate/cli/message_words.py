@@ -88,7 +88,8 @@ MESSAGE_WORDS: dict[str, Words] = {
         "The connection broke off, timed out, or the answer could not be read; in REST also any "
         "failure while the request was streamed, with its cause in the text.",
         "The cause in the text; the service's timeout; what stands between the machines. If the "
-        "server itself had no room, its log line tells in `limit` which setting was met.",
+        "server itself had no room, its log line tells in `limit` which setting was met, or the "
+        "line `no means for an exchange` which disk is full.",
     ),
     "http_error": Words(
         "The service answered with an HTTP status that carries no SOAP.",

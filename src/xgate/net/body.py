@@ -155,9 +155,13 @@ class Spool:
         assert self._file is not None
         self._share.room.take(len(view))
         self._filed += len(view)
-        self._file.seek(0, 2)
-        while view:
-            view = view[self._file.write(view) :]
+        try:
+            self._file.seek(0, 2)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:  # of itself it does not tell where
+            place = os.fspath(self._share.room.directory)
+            raise OSError(error.errno, error.strerror, place) from None
 
     def _check_open(self) -> None:
         if self._closed:

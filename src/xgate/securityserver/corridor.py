@@ -129,11 +129,15 @@ def _named(fault: Fault, side: str) -> Fault:
 
 
 def _no_means(error: OSError, side: str, server: SecurityServer) -> Fault:
-    """No room, no descriptors: the system's fault, whose files' names are nobody's business."""
+    """No room, no descriptors: the system's fault, whose files' names are for our own log."""
     limit = error.limit if isinstance(error, NoMemoryError) else ""
     if isinstance(error, NoRoomError):
         limit = limit_met(error, server.settings.spool)
-    return _named(Fault("io_error", error.strerror or type(error).__name__, limit=limit), side)
+    text = error.strerror or type(error).__name__
+    fault = _named(Fault("io_error", text, limit=limit), side)
+    if not limit:
+        server.journal.event("no means for an exchange", cause=str(error), detail=fault.detail)
+    return fault
 
 
 def _unexpected(error: Exception, side: str, server: SecurityServer) -> Fault:
