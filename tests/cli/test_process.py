@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trio
 
 from xgate.cli.output import Unusable
-from xgate.cli.process import read_settings, run_until_told
+from xgate.cli.process import pass_over_modules, read_settings, run_until_told
 from xgate.clock import Clock
 from xgate.net.drain import Drain
 from xgate.net.errors import ConnectError
@@ -23,6 +26,13 @@ from xgate.signer.hardening import Hardened
 
 DONE = Hardened(None, "no such switch")
 SETTINGS = Settings("XG/COM/1/S")
+
+
+@pytest.fixture(autouse=True)
+def collector() -> Iterator[None]:
+    """The garbage collector looks at everything again: this process goes on."""
+    yield
+    gc.unfreeze()
 
 
 async def until_drained(_: Settings, __: Path, ___: Clock, ____: Journal, drain: Drain) -> None:
@@ -67,6 +77,22 @@ def test_what_could_not_be_done_for_the_keys_is_told(
 def test_settings_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="No such file"):
         read_settings(tmp_path / "none.toml")
+
+
+class Knot:
+    """Nothing but itself refers to it."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+def test_what_is_there_by_then_is_not_collected_and_what_comes_later_is() -> None:
+    before, early = gc.get_freeze_count(), weakref.ref(Knot())
+    pass_over_modules()
+    assert gc.get_freeze_count() - before > 10_000
+    late = weakref.ref(Knot())
+    gc.collect()
+    assert (early() is None, late()) == (False, None)
 
 
 def test_large_blocks_go_back_when_they_are_free() -> None:

@@ -7,6 +7,7 @@ impossible is exit code 2; everything else is told in JSON lines on standard err
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ from xgate.signer.hardening import Hardened
 __all__ = [
     "Run",
     "give_memory_back",
+    "pass_over_modules",
     "read_settings",
     "run_until_told",
     "start_again_with_provider",
@@ -60,6 +62,7 @@ def run_until_told(run: Run, settings: Settings, config: Path, hardened: Hardene
     :raises Fault: a key store does not open, or there is no usable configuration.
     """
     give_memory_back()
+    pass_over_modules()
     clock = SystemClock()
     folder = config.resolve().parent
     journal = Journal(clock)
@@ -92,6 +95,15 @@ def give_memory_back() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
+
+
+def pass_over_modules() -> None:
+    """Let the garbage collector look at nothing that is there by now: it stays until the end.
+
+    It would be 50,000 objects each time, for which every message waits 30 ms. What is taken up
+    later, such as a configuration, is collected as ever.
+    """
+    gc.freeze()
 
 
 def start_again_with_provider() -> NoReturn:
