@@ -121,6 +121,12 @@ async def test_requests_in_a_row_are_answered_in_a_row(caller: Caller) -> None:
     assert answer.index(b"one") < answer.index(b"two")
 
 
+async def test_a_query_may_be_written_as_it_is_spoken(caller: Caller) -> None:
+    answer = await talk(caller, head("GET", f"{ECHO}?name=Tõnu&x[]=1", CLIENT, CLOSE))
+
+    assert b"\r\nX-Target: /rest/echo?name=T%C3%B5nu&x[]=1\r\n" in answer
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1:1", "[::1]", "localhost:5500"])
 async def test_the_host_means_nothing(caller: Caller, host: str) -> None:
     answer = await talk(caller, head("GET", ECHO, CLIENT, CLOSE, host=host))

@@ -60,6 +60,7 @@ GOOD = [
     b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET http://X:80/a HTTP/1.1\r\nHost: x:80\r\n\r\n",
     b"get /lower HTTP/1.1\r\nhost: [::1]:8080\r\n\r\n",
+    b"GET /a?b=\xc3\xb5?\xff HTTP/1.1\r\nHost: x\r\nX-Latin: \xe4\r\n\r\n",
     GET + b"X-Empty:\r\nx-tab: a\tb \t\r\nX-Latin: \xe4\xf6\r\n\r\n",
     POST + b"Content-Length: 5\r\n\r\nhello",
     POST + b"Content-Length: 0\r\n\r\n",
@@ -68,6 +69,16 @@ GOOD = [
     CHUNKED + b"005;name=value\r\nhello\r\nA;x\r\n0123456789\r\n0\r\nX-Sum: 1\r\nY: 2\r\n\r\n",
     POST + b"Transfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n",
 ]
+
+
+def test_octets_beyond_ascii_in_a_query_pass_as_escapes() -> None:
+    line = b"GET /a?b=T\xc3\xb5nu&\xff HTTP/1.1\r\n"
+    rest = b"Host: x\r\nX-Latin: \xe4\r\n\r\n"
+    passed = request_filter().feed(line + rest)
+    assert passed == b"GET /a?b=T%C3%B5nu&%FF HTTP/1.1\r\n" + rest
+    answer = b"HTTP/1.1 200 \xe4\r\nContent-Length: 0\r\n\r\n"
+    assert StrictFilter(lambda head: check_response(head, b"GET")).feed(answer) == answer
+
 
 BAD = {
     "length and coding": POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -118,7 +129,10 @@ BAD = {
     "a target without a slash": b"GET a HTTP/1.1\r\nHost: x\r\n\r\n",
     "a star for GET": b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
     "a fragment": b"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n",
-    "octets beyond ASCII in the target": b"GET /\xe4 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "octets beyond ASCII in the path": b"GET /\xe4?a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an octet beyond ASCII for a path": b"GET \xe4 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a blank in the query": b"GET /?a b HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no target": b"GET  HTTP/1.1\r\nHost: x\r\n\r\n",
     "CONNECT": b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n",
     "HTTP/2.0": b"GET / HTTP/2.0\r\nHost: x\r\n\r\n",
     "HTTP/1.2": b"GET / HTTP/1.2\r\nHost: x\r\n\r\n",

@@ -135,7 +135,7 @@ class StrictFilter:
             self._step = self._head
         else:
             self._step = self._sized if self._left else self._finished
-        self._approved.append(self._take(end + 4))
+        self._approved.append(_escape_query(self._take(end + 4)))
         return True
 
     def _sized(self) -> bool:
@@ -220,6 +220,14 @@ class StrictFilter:
         return taken
 
 
+def _escape_query(head: bytes) -> bytes:
+    """Octets beyond ASCII that a query may have raw, as escapes (rest-protocol 1 and 4)."""
+    first, end, rest = head.partition(b"\r\n")
+    if first.isascii() or first.startswith(b"HTTP/"):
+        return head
+    return re.sub(rb"[\x80-\xff]", lambda octet: b"%%%02X" % octet[0][0], first) + end + rest
+
+
 def _refuse_chunk_line(rest: bytes) -> bool:
     """Why no chunk's line was found: False if it may still come to its end."""
     if _find_line(rest, _CHUNK_LINE_LIMIT, "a chunk's line is too long") is None:
@@ -281,7 +289,8 @@ def check_response(head: bytes, method: bytes) -> tuple[Framing, int]:
 
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/1\.([01])")
+_TARGET = rb"[\x21-\x3e\x40-\x7e]*+(?:\?[\x21-\x7e\x80-\xff]*+)?+"
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?")
 _HEADER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*((?:[^ \t](?:.*[^ \t])?)?)[ \t]*", re.DOTALL)
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
