@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,6 +170,24 @@ def test_services_are_read_from_their_description_and_read_anew(
     assert (scene.run("refresh").code, scene.revision) == (1, 2)
     assert (scene.run("apply", "--force").code, scene.revision) == (0, 2)  # it stays as it was
     assert "getB" in scene.run("show").out
+
+
+def test_descriptions_are_asked_for_with_the_servers_certificate(scene: Scene, xgate: Run) -> None:
+    """As the services themselves are: theirs wants to see it."""
+    folder = scene.file.parent
+    with scene.config.open("a") as config:
+        config.write('[tls]\ncertificate = "tls.crt"\nkey = "tls.key"\n')
+    assert xgate("tls", "generate", "--config", scene.config).code == 0
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    context.load_verify_locations(folder / "tls.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    with served_documents(context) as (base, served):
+        served["/x.wsdl"] = WSDL.format(name="getA").encode()
+        described = f'[[client.description]]\nurl = "{base}/x.wsdl"\nverify-tls = false\n'
+        scene.file.write_text(f"{CLIENT}\n{described}")
+        assert scene.run("apply").code == 0
+        assert "getA" in scene.run("show").out
 
 
 @pytest.mark.parametrize(

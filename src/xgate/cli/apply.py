@@ -26,8 +26,10 @@ from xgate.cli.process import read_settings
 from xgate.cli.show import time_text
 from xgate.clock import SystemClock
 from xgate.errors import Fault
+from xgate.net.context import TlsIdentity
 from xgate.securityserver.client_settings import Document
 from xgate.securityserver.describe import Problem, read_descriptions
+from xgate.securityserver.internal_identity import load_internal_identity
 from xgate.securityserver.registry import read_document
 from xgate.securityserver.section import SettingsError
 from xgate.securityserver.serverconf_source import open_store, read_revision
@@ -169,7 +171,8 @@ def _put(
     try:
         read_document(document, settings.server_id, folder)  # before anybody is asked anything
         told = _remembering(document, before)
-        whole, problems = trio.run(read_descriptions, told, folder)
+        identity = _identity_for(told, settings, folder)
+        whole, problems = trio.run(read_descriptions, told, folder, identity)
         read_document(whole, settings.server_id, folder)
     except SettingsError as error:
         raise Fault("malformed_server_conf", str(error)) from None
@@ -184,6 +187,17 @@ def _put(
         number = revision.number
     _tell(_Outcome(applied, number, changes, tuple(problems)), json=json, dry_run=dry_run)
     return 1 if refused else 0
+
+
+def _identity_for(document: Document, settings: Settings, folder: Path) -> TlsIdentity | None:
+    """The server's certificate, where somebody may ask for it before telling of a service.
+
+    :raises SettingsError: it cannot be read.
+    """
+    urls = [described.url for client in document.client for described in client.description]
+    if not settings.tls.certificate or not any(url.startswith("https:") for url in urls):
+        return None
+    return load_internal_identity(settings.tls, folder, SystemClock().now())
 
 
 def _author() -> str:

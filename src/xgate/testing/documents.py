@@ -6,6 +6,7 @@ any time.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,8 +16,13 @@ __all__ = ["served_documents"]
 
 
 @contextmanager
-def served_documents() -> Iterator[tuple[str, dict[str, bytes]]]:
-    """The address of the server, without a path, and its documents by path."""
+def served_documents(
+    context: ssl.SSLContext | None = None,
+) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """The address of the server, without a path, and its documents by path.
+
+    :param context: serves over HTTPS.
+    """
     documents: dict[str, bytes] = {}
 
     class Answers(BaseHTTPRequestHandler):
@@ -31,10 +37,12 @@ def served_documents() -> Iterator[tuple[str, dict[str, bytes]]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", documents
+        yield f"{'https' if context else 'http'}://127.0.0.1:{server.server_address[1]}", documents
     finally:
         server.shutdown()
         thread.join()
