@@ -120,11 +120,13 @@ async def test_a_stale_ocsp_response_of_ones_own_stops_the_consumer(start: Start
     async with start(clock=FakeClock(now), clocks=(mine, theirs)) as started:
         mine.advance(timedelta(hours=2))
         replies = await both(started, "stale")
+        got = await started.caller.send("GET", "/anything")
         mine.jump_to(now)
         await assert_serves(started)
 
         assert [reply.code for reply in replies] == [CLIENT_SIDE + "ssl_authentication_failed"] * 2
         assert replies[0].text.startswith("Security server has no valid authentication certificate")
+        assert got.code == "client.invalid_http_method"
         assert counts(started, "stale") == NOTHING
 
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from xgate.net.resolve import resolve
+from xgate.net.resolve import in_url, resolve
 
 REAL = socket.getaddrinfo
 
@@ -41,6 +41,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 
 async def test_an_address_is_its_own_and_nobody_is_asked(resolver: Resolver) -> None:
     assert await resolve("127.0.0.1", 80) == [(socket.AF_INET, ("127.0.0.1", 80))]
+    assert [in_url(host) for host in ("::1", "127.0.0.1", "a.b")] == ["[::1]", "127.0.0.1", "a.b"]
     assert await resolve("::1", 80) == [(socket.AF_INET6, ("::1", 80, 0, 0))]
     assert resolver.asked == []
 

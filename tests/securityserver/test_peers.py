@@ -94,9 +94,9 @@ class Caller:
                 pass
             yield connection
 
-    async def refusal(self) -> Fault:
+    async def refusal(self, *addresses: str) -> Fault:
         with pytest.raises(Fault) as caught:
-            async with self.open():
+            async with self.open(*addresses):
                 pytest.fail("it must not be opened")
         return caught.value
 
@@ -204,6 +204,11 @@ async def test_nobody_at_all_is_a_network_error(country: Country, clock: FakeClo
     fault = await Caller(country, clock).refusal()
     assert fault.code == "network_error"
     assert f"https://{country.provider.address}:{country.ports.server}/" in fault.text
+
+
+async def test_addresses_are_told_as_urls_have_them(country: Country, clock: FakeClock) -> None:
+    fault = await Caller(country, clock).refusal("127.0.0.96", "2001:db8::1")
+    assert f"https://[2001:db8::1]:{country.ports.server}/" in fault.text
 
 
 async def test_a_certificate_that_is_registered_nowhere_is_refused(

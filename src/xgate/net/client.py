@@ -18,6 +18,7 @@ from xgate.net.context import TlsContext
 from xgate.net.dial import dial
 from xgate.net.errors import ClosedError, HttpError
 from xgate.net.http import HeaderList, HttpEnd, Pace, make_data, make_request, read_headers
+from xgate.net.resolve import in_url
 from xgate.net.stream import Octets, SocketStream, Stream
 from xgate.net.strict import FIELD_LIMIT, Framing, StrictFilter, check_response
 from xgate.net.tls import connect_tls
@@ -94,7 +95,7 @@ async def connect_on(
             session_key=f"{host}:{port}",
             timeout=timeout,
         )
-    name = f"[{host}]" if ":" in host else host
+    name = in_url(host)
     usual = port == (80 if tls is None else 443)
     return ClientConnection(stream, name if usual else f"{name}:{port}", heads)
 

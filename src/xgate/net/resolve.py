@@ -1,4 +1,4 @@
-"""The addresses that a name has.
+"""The addresses that a name has, and how an address is written in a URL.
 
 The rule: a resolver may be slow for one name, and that is no other name's concern: lookups have
 threads of their own, few and never those of the log, and all who ask for a name at one time share
@@ -12,7 +12,7 @@ import socket
 import msgspec
 import trio
 
-__all__ = ["Place", "resolve"]
+__all__ = ["Place", "in_url", "resolve"]
 
 Place = tuple[int, tuple[object, ...]]
 """Address family, and what ``socket.connect`` takes."""
@@ -35,6 +35,11 @@ class _Desk:
 
 
 _DESK: trio.lowlevel.RunVar[_Desk] = trio.lowlevel.RunVar("lookups")
+
+
+def in_url(host: str) -> str:
+    """A name or an address as URLs and ``Host`` have it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 async def resolve(host: str, port: int) -> list[Place]:

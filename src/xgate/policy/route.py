@@ -44,7 +44,7 @@ def find_route(conf: GlobalConf, provider: ClientId, target: ServerId | None) ->
     if hosts:
         return Route(provider, hosts)
     for address, notice in notices.items():
-        if notice is not None:
+        if notice is not None and not working:
             raise _maintenance(address, notice, None)
     raise Fault(
         "unknown_member", f'Could not find suitable address for service provider "{provider}"'

@@ -18,6 +18,7 @@ from xgate.errors import Fault
 from xgate.net.client import ClientConnection
 from xgate.net.dial import dial_first
 from xgate.net.errors import ClosedError, NetError, TimedOutError, TlsError
+from xgate.net.resolve import in_url
 from xgate.net.stream import SocketStream
 from xgate.net.turns import Turns
 from xgate.securityserver.peer_settings import PeerSettings
@@ -115,5 +116,5 @@ class Choice:
 
     def _unreachable(self, addresses: Sequence[str]) -> Fault:
         port = self._settings.server_port
-        targets = ", ".join(f"https://{address}:{port}/" for address in addresses)
+        targets = ", ".join(f"https://{in_url(address)}:{port}/" for address in addresses)
         return Fault("network_error", f"Could not connect to any target host ([{targets}])")

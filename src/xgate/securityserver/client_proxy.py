@@ -63,7 +63,9 @@ async def relay(
     """
     world = server.world.value
     now = server.clock.now()
-    if not rest and exchange.method != "GET":  # a GET learns of an expired configuration first
+    if exchange.method == "GET":  # which learns of an expired configuration first (pipeline 3)
+        world.globalconf.check_valid(now)
+    if not rest:
         check_posted(exchange)
     world.globalconf.check_valid(now)
     body_limits = replace(server.body_limits, claim=visit.claim)

@@ -34,6 +34,7 @@ from xgate.globalconf.snapshot import Snapshot
 from xgate.globalconf.source import ConfSource, LoadedConf
 from xgate.net.errors import NetError
 from xgate.net.fetch import Response, Verify, fetch
+from xgate.net.resolve import in_url
 from xgate.securityserver.conf_settings import GlobalconfSettings
 from xgate.securityserver.section import SettingsError
 from xgate.wire.fields import find_header
@@ -236,9 +237,8 @@ def at_mapped_host(url: str, hosts: Mapping[str, str]) -> str:
     address = hosts.get(parts.hostname or "")
     if address is None or parts.scheme != "http":
         return url
-    name = f"[{address}]" if ":" in address else address
     port = "" if parts.port is None else f":{parts.port}"
-    return urlunsplit(parts._replace(netloc=name + port))
+    return urlunsplit(parts._replace(netloc=in_url(address) + port))
 
 
 def _read_anchor(path: Path) -> Anchor:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from xgate.errors import Fault
 from xgate.net.errors import NetError
 from xgate.net.fetch import fetch
+from xgate.net.resolve import in_url
 from xgate.trust.certificate import Certificate
 from xgate.wire.content_type import read_content_type
 from xgate.wire.fields import find_header
@@ -43,8 +44,7 @@ async def fetch_ocsp(
 async def _ask(certificates: Sequence[Certificate], host: str, port: int) -> list[bytes]:
     by_sha1 = "&".join(f"cert={c.sha1}" for c in certificates)
     by_sha256 = "&".join(f"cert_hash={c.sha256.hex()}" for c in certificates)
-    name = f"[{host}]" if ":" in host else host
-    url = f"http://{name}:{port}/?{by_sha1}&{by_sha256}"
+    url = f"http://{in_url(host)}:{port}/?{by_sha1}&{by_sha256}"
     try:
         answer = await fetch(
             url,

@@ -23,6 +23,7 @@ from xgate.net.client import connect
 from xgate.net.context import TlsContext, service_context
 from xgate.net.errors import NetError
 from xgate.net.fetch import Response, fetch
+from xgate.net.resolve import in_url
 
 __all__ = ["check_ports", "near_address"]
 
@@ -160,8 +161,9 @@ async def _answers_about_maintenance(case: Case, door: _Door) -> bool:
 
 async def _get(door: _Door, path: str) -> Response:
     host = near_address(door.host)
-    name = f"[{host}]" if ":" in host else host
-    return await fetch(f"http://{name}:{door.port}{path}", timeout=_SECONDS, max_bytes=_MOST)
+    return await fetch(
+        f"http://{in_url(host)}:{door.port}{path}", timeout=_SECONDS, max_bytes=_MOST
+    )
 
 
 async def _mood(door: _Door, about: str) -> Finding:
