@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pkcs11 import Attribute, CertificateType, ObjectClass
 from tests.cli.conftest import openssl
 from tests.journeys.test_keys_in_use import Server
+from tests.signer.hardware import labelled, opened
 
 from xgate.clock import SystemClock
 from xgate.sandbox.background import run_in_background
 from xgate.sandbox.country import Country, found_country
 from xgate.signer.store import read_store
 from xgate.testing.softhsm import SoftHsm
+from xgate.trust.certificate import Certificate
 
 PIN = "Secret1234"
 TOKEN = b"organisation".hex()
@@ -64,3 +67,51 @@ def test_an_authentication_key_belongs_on_the_software_token(country: Country) -
         key = server.told("generate", "--token", TOKEN, "--kind", "ecdsa")["id"]
         ran = server.keys("csr", key, "--use", "auth", "--field", "C=FI", "--field", "CN=ss")
         assert (ran.code, "belong on the software token" in ran.err) == (1, True)
+
+
+def put_beside(softhsm: SoftHsm, key_id: str, der: bytes) -> None:
+    """A certificate beside a key of the token, as the tools of its maker put it there."""
+    value = {
+        Attribute.CLASS: ObjectClass.CERTIFICATE,
+        Attribute.CERTIFICATE_TYPE: CertificateType.X_509,
+        Attribute.TOKEN: True,
+        Attribute.ID: bytes.fromhex(key_id),
+        Attribute.SUBJECT: b"0\0",
+        Attribute.VALUE: der,
+    }
+    with opened(softhsm.library, token_id_format="{label}") as module:
+        token = labelled(module, "organisation")
+        token.login(PIN)
+        token._do(lambda: token._as_user(lambda session: session.create_object(value)), "none")
+
+
+def test_keys_and_certificates_that_a_token_brings_are_found_and_used(
+    country: Country, softhsm: SoftHsm
+) -> None:
+    with opened(softhsm.library) as module:
+        token = labelled(module, "organisation")
+        token.login(PIN)
+        key = token.generate("ecdsa", "made elsewhere").id
+    with run_in_background(country, SystemClock()) as running:
+        server = Server(running)
+        assert key not in [row["id"] for row in server.told("list")["keys"]]
+        (row,) = (row for row in server.told("list", "--on-tokens")["keys"] if row["id"] == key)
+        assert (row["usage"], row["label"], row["token"]) == (None, "made elsewhere", TOKEN)
+        request = server.request(key, "--use", "sign", "--field", "C=FI")
+        pem = server.certify(request, "nonRepudiation").read_bytes()
+        certificate = Certificate.load(pem)
+        put_beside(softhsm, key, certificate.der)
+        name = certificate.sha256.hex()
+        ran = server.keys("list", "--on-tokens")
+        assert "  on its token a certificate that is not imported\n" in ran.out
+        assert f"sha256 {name}\n" in ran.out
+        for wrong in (name[:5], "0" * 64):
+            ran = server.keys("import", wrong, "--on-token")
+            assert (ran.code, "0 certificates on tokens" in ran.err or name[:5] == wrong) == (
+                1,
+                True,
+            )
+        stored = server.told("import", name[:12], "--on-token")
+        assert (stored["key"], stored["active"]) == (key, True)
+        (row,) = (row for row in server.told("list", "--on-tokens")["keys"] if row["id"] == key)
+        assert (len(row["certificates"]), row["on_token"]) == (1, [])

@@ -48,6 +48,7 @@ def import_keys(
     pin: PinFrom | None = None,
     member: str | None = None,
     replace: bool = False,
+    on_token: bool = False,
     json: bool = False,
 ) -> int:
     """Import a certificate for one of the keys, or the whole token of an X-Road signer.
@@ -60,9 +61,13 @@ def import_keys(
     :param path: A certificate file, or the signer's folder, usually /etc/xroad/signer.
     :param member: The member or subsystem that a signing certificate is for (INST/CLASS/CODE/SUB).
     :param replace: Write over a key store that exists (with a folder).
+    :param on_token: PATH is no file but the beginning of the SHA-256 of a certificate that lies
+        beside its key on a token (xgate keys list --on-tokens shows them).
     :param json: Print one JSON object.
     """
     which = which or WhichKeys()
+    if on_token:
+        return import_certificate(str(path), which, member, json=json)
     if path.is_dir():
         if member is not None:
             raise Unusable("--member goes with a certificate, not with a folder")
@@ -71,20 +76,30 @@ def import_keys(
         raise Unusable(f"{path_text(path)} is not a folder, nor a certificate file")
     if replace:
         raise Unusable("--replace goes with a folder, not with a certificate")
-    return import_certificate(path, which, pin or PinFrom(), member, json=json)
+    return import_certificate(path, which, member, json=json)
 
 
 @keys.command(name="list")
-def list_keys(*, which: WhichKeys | None = None, json: bool = False) -> int:
+def list_keys(
+    *, which: WhichKeys | None = None, on_tokens: bool = False, json: bool = False
+) -> int:
     """List tokens, keys, certificates and requests; needs no PIN.
 
+    :param on_tokens: Look on the tokens too, logging in by the settings' PINs: for keys that were
+        never used here, and certificates that lie beside keys.
     :param json: Print one JSON object.
     """
     with open_place(which) as place:
         entries = place.read().keys
         rows = _token_rows(place)
+        beside: dict[tuple[str, str], list[bytes]] = {}
+        if on_tokens:
+            place.log_in_everywhere()
+            entries = place.tokens.entries()
+            for token, found in place.certificates_on_tokens().values():
+                beside.setdefault((token, found.key_id), []).append(found.der)
         ocsp = _ocsp_status(place) if which is not None and which.config else None
-        show_keys(place.tokens.store, rows, entries, ocsp=ocsp, json=json)
+        show_keys(place.tokens.store, rows, entries, ocsp=ocsp, beside=beside, json=json)
     return 0
 
 

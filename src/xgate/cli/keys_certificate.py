@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from xgate.cli.keys_place import KeyPlace, PinFrom, WhichKeys, open_place, read_member
+from xgate.cli.keys_place import KeyPlace, WhichKeys, open_place, read_member
 from xgate.cli.output import print_json, print_line, read_file
 from xgate.clock import SystemClock
 from xgate.errors import Fault
@@ -22,6 +22,7 @@ from xgate.securityserver.certificate_check import check_good_now
 from xgate.signer.admission import Admission, admit_certificate
 from xgate.signer.entries import StoredCertificate
 from xgate.signer.registry import (
+    SHORTEST_BEGINNING,
     change_certificate,
     check_certificate,
     listed_for,
@@ -37,12 +38,15 @@ _MOST = 64 * 1024
 
 
 def import_certificate(
-    path: Path, which: WhichKeys, pin: PinFrom, member: str | None, *, json: bool
+    source: Path | str, which: WhichKeys, member: str | None, *, json: bool
 ) -> int:
-    """``xgate keys import`` with a file."""
-    octets, wanted = read_file(path, _MOST), read_member(member)
+    """``xgate keys import`` with a file, or with what names a certificate on a token."""
+    wanted = read_member(member)
+    octets = read_file(source, _MOST) if isinstance(source, Path) else b""
     with open_place(which) as place:
         conf = place.configuration()
+        if isinstance(source, str):
+            octets = _on_a_token(place, source)
         admission = _admit(place, conf, octets, wanted)
         stored = admission.stored
         fault = _why_not_good(place, conf, stored) if stored.active else None
@@ -102,6 +106,19 @@ def disable(certificate: str, /, *, which: WhichKeys | None = None, json: bool =
         entry, stored = check_certificate(store, certificate)
     _tell(stored, entry.id, json=json)
     return 0
+
+
+def _on_a_token(place: KeyPlace, name: str) -> bytes:
+    place.log_in_everywhere()
+    known = place.certificates_on_tokens()
+    found = [sha256 for sha256 in known if sha256.startswith(name.lower())]
+    if len(name) < SHORTEST_BEGINNING or len(found) != 1:
+        raise Fault(
+            "cert_not_found",
+            f"{len(found)} certificates on tokens have a SHA-256 that begins with '{name}'; say at "
+            "least six characters of one that xgate keys list --on-tokens shows",
+        )
+    return known[found[0]][1].der
 
 
 def _admit(place: KeyPlace, conf: GlobalConf, octets: bytes, member: ClientId | None) -> Admission:

@@ -6,6 +6,7 @@ PIN only when it needs one: from where the options say, else the settings, else 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from xgate.signer.admission import Terms
 from xgate.signer.entries import SOFTWARE
 from xgate.signer.hardening import harden_process
 from xgate.signer.store import KeyStore, change_store, read_or_none
-from xgate.signer.token import ManagedToken
+from xgate.signer.token import ManagedToken, TokenCertificate
 
 __all__ = ["KeyPlace", "PinFrom", "WhichKeys", "ask_pin", "open_place", "read_member"]
 
@@ -138,6 +139,21 @@ class KeyPlace:
                 except Fault as fault:
                     _tell(token.id, fault)
 
+    def certificates_on_tokens(self) -> dict[str, tuple[str, TokenCertificate]]:
+        """Those that lie beside keys of tokens that are logged in and are not in the registry, with
+        their token's id; by SHA-256 in hex.
+        """
+        known = {_sha256(c.der) for entry in self.read().keys for c in entry.certificates}
+        found: dict[str, tuple[str, TokenCertificate]] = {}
+        for token in self.tokens.all():
+            try:
+                certificates = token.certificates() if token.state().active else ()
+            except Fault as fault:
+                _tell(token.id, fault)
+                continue
+            found.update((_sha256(c.der), (token.id, c)) for c in certificates)
+        return {name: one for name, one in found.items() if name not in known}
+
     def configuration(self) -> GlobalConf:
         """The global configuration as the server has it. :raises Unusable: there is none."""
         _ = self.settings
@@ -184,6 +200,10 @@ def read_member(text: str | None) -> ClientId | None:
         return None if text is None else parse_short_client(text)
     except Fault as fault:
         raise Unusable(fault.text) from None
+
+
+def _sha256(der: bytes) -> str:
+    return hashlib.sha256(der).hexdigest()
 
 
 def _tell(whose: str, fault: Fault) -> None:

@@ -6,7 +6,8 @@ here. A certificate that cannot be read hides no other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -46,12 +47,15 @@ class _CertificateRow(msgspec.Struct, frozen=True):
 
 
 class _KeyRow(msgspec.Struct, frozen=True):
+    """What is shown of a key; ``on_token`` are certificates that only its token has."""
+
     id: str
     usage: str | None
     label: str
     token: str
     certificates: tuple[_CertificateRow, ...]
     requests: tuple[StoredRequest, ...]
+    on_token: tuple[ShownCertificate, ...] = ()
 
 
 def token_row(token: ManagedToken) -> TokenRow:
@@ -65,11 +69,13 @@ def show_keys(
     entries: Iterable[KeyEntry],
     *,
     ocsp: OcspStatus | None = None,
+    beside: Mapping[tuple[str, str], Sequence[bytes]] | None = None,
     json: bool,
 ) -> None:
     """Print all of it.
 
     :param ocsp: what is known of a certificate's status.
+    :param beside: certificates (DER) that only a token has, by its id and the key's.
     """
     rows = [
         _KeyRow(
@@ -79,6 +85,7 @@ def show_keys(
             e.token,
             tuple(_row(stored, ocsp) for stored in e.certificates),
             e.requests,
+            tuple(_readable((beside or {}).get((e.token, e.id), ()))),
         )
         for e in entries
     ]
@@ -96,6 +103,8 @@ def show_keys(
             subject = ", ".join(f"{name}={value}" for name, value in request.subject)
             print_rows([("request", f"{request.id} of {request.member or 'this server'}")])
             print_rows([("", subject or "(no subject)")])
+        for shown in row.on_token:
+            print_rows([("on its token", "a certificate that is not imported"), *_named(shown)])
 
 
 def _state_text(state: TokenState) -> str:
@@ -123,13 +132,23 @@ def _lines(row: _CertificateRow) -> list[tuple[str, str]]:
     lines = [("certificate", f"of {row.member or 'this server'}: {state}"), ("", f"id {row.id}")]
     shown = row.certificate
     if shown is not None:
-        lines += [
-            ("", f"{shown.subject}; serial {shown.serial}"),
-            ("", f"valid {time_text(shown.not_before)} to {time_text(shown.not_after)}"),
-            ("", f"sha256 {shown.sha256}"),
-        ]
+        lines += _named(shown)
     if row.ocsp:
         lines.append(("OCSP", row.ocsp))
     if row.problem:
         lines.append(("problem", row.problem))
     return lines
+
+
+def _named(shown: ShownCertificate) -> list[tuple[str, str]]:
+    return [
+        ("", f"{shown.subject}; serial {shown.serial}"),
+        ("", f"valid {time_text(shown.not_before)} to {time_text(shown.not_after)}"),
+        ("", f"sha256 {shown.sha256}"),
+    ]
+
+
+def _readable(certificates: Iterable[bytes]) -> Iterator[ShownCertificate]:
+    for der in certificates:
+        with suppress(Fault):  # what nobody can read, nobody can import
+            yield show_certificate(Certificate.load(der))

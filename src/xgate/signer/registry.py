@@ -19,6 +19,7 @@ from xgate.signer.store import KeyStore
 from xgate.trust.certificate import Certificate
 
 __all__ = [
+    "SHORTEST_BEGINNING",
     "Listed",
     "change_certificate",
     "check_certificate",
@@ -34,7 +35,8 @@ __all__ = [
     "settle_auth_states",
 ]
 
-_SHORTEST_BEGINNING = 6  # so that a slip of the hand deletes nothing
+SHORTEST_BEGINNING = 6
+"""Characters of an id that name a thing, so that a slip of the hand deletes nothing."""
 
 T = TypeVar("T")
 Found = tuple[KeyEntry, StoredCertificate]
@@ -164,7 +166,7 @@ def _same(one: KeyEntry, other: KeyEntry) -> bool:
 
 
 def _is_named(key: str, name: str) -> bool:
-    begins = len(name) >= _SHORTEST_BEGINNING and key.lower().startswith(name.lower())
+    begins = len(name) >= SHORTEST_BEGINNING and key.lower().startswith(name.lower())
     return begins or key.lower() == name.lower()
 
 
