@@ -105,12 +105,9 @@ def test_keys_and_certificates_that_a_token_brings_are_found_and_used(
         ran = server.keys("list", "--on-tokens")
         assert "  on its token a certificate that is not imported\n" in ran.out
         assert f"sha256 {name}\n" in ran.out
-        for wrong in (name[:5], "0" * 64):
+        for wrong, number in ((name[:5], 1), ("0" * 64, 0)):
             ran = server.keys("import", wrong, "--on-token")
-            assert (ran.code, "0 certificates on tokens" in ran.err or name[:5] == wrong) == (
-                1,
-                True,
-            )
+            assert (ran.code, f"{number} certificates on tokens" in ran.err) == (1, True)
         stored = server.told("import", name[:12], "--on-token")
         assert (stored["key"], stored["active"]) == (key, True)
         (row,) = (row for row in server.told("list", "--on-tokens")["keys"] if row["id"] == key)

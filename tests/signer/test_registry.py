@@ -132,3 +132,17 @@ def test_a_name_is_looked_for_among_all_kinds() -> None:
         assert check_name(store, f"abcdef{name}") == (kind, f"abcdef{name}")
     with pytest.raises(Fault, match=r"There is no key, certificate or request 'abcde'"):
         check_name(store, "abcde")
+
+
+def test_keys_of_one_id_are_told_apart_by_their_tokens() -> None:
+    """A key that was copied to a second card has its id there too."""
+    here, there = KeyEntry("ABCDEF12", "", None), KeyEntry("ABCDEF12", "", None, token="6b")
+    store = KeyStore((here, there))
+    for look in (check_key, check_name):
+        with pytest.raises(Fault, match="say which: TOKEN-ID:abcdef12"):
+            look(store, "abcdef12")
+        with pytest.raises(Fault, match="key_not_found"):
+            look(store, "7c:ABCDEF12")
+    assert [check_key(store, f"{token}:abcdef") for token in ("0", "6b")] == [here, there]
+    assert check_name(store, "6b:abcdef") == ("key", "ABCDEF12")
+    assert remove_entry(store, there).keys == (here,)

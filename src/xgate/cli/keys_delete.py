@@ -40,7 +40,8 @@ def delete(
     A certificate that is registered or in use, and its key, are deleted only with --force: the
     server's peers rely on it. A key on another token than the software token needs its PIN.
 
-    :param name: The id, or its beginning (as xgate keys list shows it).
+    :param name: The id, or its beginning (as xgate keys list shows it); TOKEN-ID:ID where several
+        tokens have a key of one id.
     :param force: Also what is in use.
     :param json: Print one JSON object.
     """
@@ -51,7 +52,7 @@ def delete(
         elif what == "certificate":
             place.change(lambda store: _without_certificate(store, found, force=force))
         else:
-            entry = check_key(place.read(), found)
+            entry = check_key(place.read(), name)
             _check_free(entry, entry.certificates, force=force)
             _delete_key(place, entry, pin or PinFrom())
     if json:

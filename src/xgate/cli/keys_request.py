@@ -81,7 +81,8 @@ def csr(
 
     --fields shows what the CA's profile asks for; what is not fixed is given by --field.
 
-    :param key: The key's id, or that of a request (as xgate keys list shows them, or a beginning).
+    :param key: The key's id, or that of a request (as xgate keys list shows them, or a beginning);
+        TOKEN-ID:ID where several tokens have a key of one id.
     :param fields: Only show the fields that there are.
     :param format: PEM or DER.
     :param out: The file to write; standard output if not given.
@@ -134,7 +135,7 @@ def _remember(place: KeyPlace, key: str, wanted: Wanted) -> tuple[KeyEntry, Stor
         known = next((e for e in store.keys if (e.token, e.id) == (entry.token, entry.id)), entry)
         return put_entry(store, remember_request(known, usage, request))
 
-    entry = check_key(place.change(remember), entry.id)
+    entry = check_key(place.change(remember), f"{entry.token}:{entry.id}")
     made = find_request(entry, request)
     assert made is not None  # it was remembered above
     return entry, made

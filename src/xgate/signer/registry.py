@@ -48,10 +48,13 @@ Listed = Callable[[Certificate], bool]
 def check_key(store: KeyStore, name: str) -> KeyEntry:
     """The key with this id.
 
-    :param name: the whole id, or six or more characters of its beginning where no other begins so.
+    :param name: the whole id, or six or more characters of its beginning where no other begins so;
+        with the token's id and a colon before it where several tokens have one of this id.
     :raises Fault: ``key_not_found``.
     """
-    return _one([(e.id, e) for e in store.keys], name, "key_not_found", "key")
+    token, _, key_id = name.rpartition(":")
+    known = [(e.id, e) for e in store.keys if token in ("", e.token)]
+    return _one(known, key_id, "key_not_found", "key")
 
 
 def check_certificate(store: KeyStore, name: str) -> Found:
@@ -75,6 +78,8 @@ def check_name(store: KeyStore, name: str) -> tuple[Kind, str]:
 
     :raises Fault: ``key_not_found``; also when several things of whatever kind begin so.
     """
+    if ":" in name:
+        return "key", check_key(store, name).id
     known: list[tuple[str, tuple[Kind, str]]] = []
     for entry in store.keys:
         known.append((entry.id, ("key", entry.id)))
@@ -175,6 +180,8 @@ def _one(known: list[tuple[str, T]], name: str, code: str, what: str) -> T:
     exact = [value for key, value in known if key.lower() == name.lower()]
     if len(exact) == 1 or len(found) == 1:
         return (exact or found)[0]
+    if len(exact) > 1:
+        raise Fault(code, f"Several tokens have a {what} '{name}'; say which: TOKEN-ID:{name}")
     if found:
         raise Fault(code, f"Several begin with '{name}'; say more of the {what}'s id")
     raise Fault(code, f"There is no {what} '{name}'; xgate keys list shows what there is")
