@@ -35,6 +35,9 @@ _HOSTILE = "test_hostile_peers::"
 _REFUSED = "test_refused_by_providers::"
 _META = "test_metaservices::"
 _EVIDENCE = "test_forged_evidence::"
+_FULL = "The security server has more to do than it can: try again later"
+_NO_ROOM = "There is no room for the body of a message now"
+_LATE = "the peer took too long"
 
 # What is wrong with a message, wherever it comes from (soap-protocol 5).
 _MESSAGE = (
@@ -357,7 +360,7 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     (PSS + "mime_parsing_failed", ".+", _HOSTILE + "test_headers_of_parts_that_are_too_much"),
     (
         PSS + "internal_error",
-        "Maximum header (length )?limit exceeded",
+        r"Maximum header (length )?limit exceeded: \d+ (bytes|fields).*",
         _HOSTILE + "test_headers_of_parts_that_are_too_much",
     ),
     (PSF + "io_error", "Malformed OCSP response", _HOSTILE + "test_parts_of_soap"),
@@ -535,6 +538,47 @@ TABLE: tuple[tuple[str, str, str], ...] = (
         )
     ),
     ("soap:Server", "no luck", "test_service_faults::test_a_fault_of_the_service_is_its_answer"),
+    # What no reference has: a server that is full. All limits are in limit_table.
+    (
+        CSS + "network_error",
+        _FULL,
+        "test_overload::"
+        "test_an_information_system_that_floods_is_refused_early_and_others_are_served",
+    ),
+    (
+        PSS + "network_error",
+        _FULL,
+        "test_overload::test_a_server_that_floods_is_held_to_its_share_and_others_are_served",
+    ),
+    (
+        CSS + "io_error",
+        _FULL,
+        "test_overload::test_messages_that_are_never_whole_do_not_eat_the_memory",
+    ),
+    *(
+        (
+            PSS + "io_error",
+            text,
+            "test_overload::test_a_provider_without_memory_or_room_says_so_and_serves_others",
+        )
+        for text in (_FULL, _NO_ROOM)
+    ),
+    (CSS + "io_error", _NO_ROOM, "test_big_bodies::test_who_finds_no_room_fails_and_nobody_else"),
+    *(
+        (
+            side + "io_error",
+            r"The bodies of the message have more than \d+ octets",
+            "test_big_bodies::test_a_message_that_is_too_large_is_told_by_whom_and_why",
+        )
+        for side in (CSS, PSS)
+    ),
+    (
+        CSS + "internal_error",
+        "Reading SOAP from request timed out",
+        "test_limits_of_time::test_a_soap_message_has_its_time",
+    ),
+    (CSS + "io_error", _LATE, "test_limits_of_time::test_a_body_has_its_time"),
+    (PSF + "io_error", _LATE, "test_limits_of_time::test_another_servers_message_has_its_time"),
 )
 
 _TEXTS: dict[str, list[str]] = {}

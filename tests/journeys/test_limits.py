@@ -14,6 +14,7 @@ from xgate.sandbox.background import run_in_background
 from xgate.sandbox.country import CONSUMER, PROVIDER, Place
 from xgate.sandbox.desk import Desk
 from xgate.sandbox.messages import soap_request
+from xgate.sandbox.peer import Peer
 
 if TYPE_CHECKING:
     from tests.journeys.conftest import Caller
@@ -123,6 +124,28 @@ async def test_a_head_has_its_octets_and_its_lines(strict_consumer: Caller) -> N
 
 
 # On the side of another server
+
+
+async def test_another_servers_head_has_its_octets_and_its_lines(strict_provider: Caller) -> None:
+    country = strict_provider.country
+    peer = Peer(country, country.consumer, SystemClock())
+
+    async def status(*headers: tuple[str, str]) -> int:
+        connection = await peer.connect(country.provider)
+        await connection.request("POST", "/", headers)
+        head = await connection.receive_head()
+        await connection.aclose()
+        return head.status
+
+    start = f"POST / HTTP/1.1\r\nHost: {country.provider.address}:{country.ports.server}\r\n"
+    start += "X: \r\nContent-Length: 0"
+    filled = "a" * (HEAD - len(start))
+    line = ("A", "b")
+
+    assert await status(("X", filled)) == 200
+    assert await status(("X", filled + "a")) == 431
+    assert await status(*[line] * (FIELDS - 2)) == 200
+    assert await status(*[line] * (FIELDS - 1)) == 431
 
 
 async def test_another_servers_message_has_its_octets(strict_provider: Caller) -> None:

@@ -12,16 +12,24 @@ from tests.journeys.rows import good
 from tests.journeys.spoken import http, saying
 
 from xgate.clock import SystemClock
+from xgate.errors import Fault
+from xgate.net.server import Exchange
 from xgate.sandbox.background import run_in_background
 from xgate.sandbox.country import Place
 from xgate.sandbox.ports import find_free_ports
 from xgate.sandbox.script import Headers, stand_in
+from xgate.wire.faults import write_soap_fault
+from xgate.wire.transport import write_fault_head
 
 if TYPE_CHECKING:
     from tests.journeys.conftest import Caller
 
-HEAD, FIELDS = 2000, 20
-NARROW = f"[limits]\nanswer-head-bytes = {HEAD}\nhead-fields = {FIELDS}\n"
+HEAD, FIELDS, FAULT = 2000, 20, 3000
+NARROW = f"""[limits]
+answer-head-bytes = {HEAD}
+head-fields = {FIELDS}
+fault-bytes = {FAULT}
+"""
 TOO_LONG = f"the head has more than {HEAD} bytes"
 TOO_MANY = f"the head has more than {FIELDS} headers"
 
@@ -107,3 +115,24 @@ async def test_the_head_of_another_servers_answer(alone: Caller, text: str) -> N
 
     assert first.code == "", first.text
     assert (second.code, second.text) == ("server.clientproxy.io_error", text)
+
+
+@pytest.mark.parametrize("size", [FAULT, FAULT + 1])
+async def test_a_fault_of_another_server(alone: Caller, size: int) -> None:
+    bare = write_soap_fault(Fault("server.serverproxy.unknown_member", ""))
+    fault = write_soap_fault(Fault("server.serverproxy.unknown_member", "x" * (size - len(bare))))
+    assert len(fault) == size
+
+    async def refuse(exchange: Exchange) -> None:
+        await exchange.respond(200, write_fault_head(), fault)
+
+    async with stand_in(alone.country) as script:
+        script.act = refuse
+        reply = await alone.soap("tell", "fault")
+
+    if size == FAULT:
+        assert (reply.code, reply.body) == ("server.serverproxy.unknown_member", fault)
+        return
+    code = "server.clientproxy.service_failed.io_error"
+    text = f"The fault document is larger than {FAULT} bytes"
+    assert (reply.code, reply.text) == (code, text)
