@@ -102,19 +102,19 @@ def write_table(keys: Sequence[bytes], starts: Sequence[int], values: Sequence[i
 
     :param starts: where each lies in the block, with its value behind it.
     :param values: how many octets each of these has.
+    :raises struct.error: one lies further away than an entry can say.
     """
     crcs = list(map(zlib.crc32, keys))
     # Sorted twice, and stable: pairs would take four times as long.
     order = sorted(range(len(keys)), key=keys.__getitem__)
     order.sort(key=crcs.__getitem__)
-    entries = array("I", bytes(_entry.size * len(keys)))
-    for column, numbers in enumerate((crcs, starts, list(map(len, keys)), values)):
-        entries[column::4] = array("I", map(numbers.__getitem__, order))
+    entries = list(map(_entry.pack, crcs, starts, map(len, keys), values))
     bits = _bits_of(len(keys))
     sizes = [0] * (1 << bits)
     for crc in crcs:
         sizes[crc << bits >> 32] += 1
-    return entries.tobytes() + array("I", accumulate(sizes, initial=0)).tobytes()
+    directory = array("I", accumulate(sizes, initial=0))
+    return b"".join((*map(entries.__getitem__, order), directory))
 
 
 def _bits_of(count: int) -> int:

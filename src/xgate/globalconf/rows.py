@@ -125,7 +125,7 @@ def _reference_of(node: Node) -> str | None:
 
 
 def _read_server(node: Node, clients: dict[str, Parts]) -> ServerRow:
-    owner = _resolve(node.text("owner"), clients)
+    (owner,) = _resolve_all([node.text("owner")], clients)
     if len(owner) > 3:
         raise Fault("malformed_global_conf", "the owner of a security server is not a member")
     code = node.text("serverCode")
@@ -137,15 +137,17 @@ def _read_server(node: Node, clients: dict[str, Parts]) -> ServerRow:
         node.find_text("address"),
         None if maintenance is None else maintenance.find_text("message") or "",
         tuple(map(_read_hash, node.texts("authCertHash"))),
-        tuple([_resolve(text, clients) for text in node.texts("client")]),
+        tuple(_resolve_all(node.texts("client"), clients)),
     )
 
 
-def _resolve(reference: str, clients: dict[str, Parts]) -> Parts:
-    client = clients.get(reference.strip())
-    if client is None:
-        raise Fault("malformed_global_conf", "a reference leads to no member or subsystem")
-    return client
+def _resolve_all(references: list[str], clients: dict[str, Parts]) -> list[Parts]:
+    try:
+        return [clients[reference.strip()] for reference in references]
+    except KeyError:
+        raise Fault(
+            "malformed_global_conf", "a reference leads to no member or subsystem"
+        ) from None
 
 
 def _read_hash(text: str) -> bytes:
