@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from xgate.errors import Fault
 from xgate.ids import ClientId, ServiceId
@@ -57,8 +58,31 @@ def rest(side: str, status: int = 200) -> Note:
     return note
 
 
-def test_what_is_no_message_has_no_record() -> None:
-    assert observe(Note("client", FakeClock()), None, "", FakeClock().now()) is None
+@pytest.mark.parametrize("protocol", [None, "listClients", "asic"])
+def test_what_is_no_message_has_no_record(protocol: str | None) -> None:
+    note = Note("client", FakeClock())
+    note.protocol = protocol
+    assert observe(note, None, "", FakeClock().now()) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "protocol", "status"),
+    [("client", "SOAP", None), ("client", "REST", 400), ("server", None, None)],
+)
+def test_what_was_refused_before_it_said_who_it_is_from(
+    side: str, protocol: str | None, status: int | None
+) -> None:
+    note = Note("client" if side == "client" else "server", FakeClock())
+    note.protocol, note.client_address, note.service_address = protocol, "ss1", "ss2"
+    record = seen(note, Fault("client.invalid_soap", "no"))
+    assert (record.succeeded, record.fault_code) == (False, "client.invalid_soap")
+    assert (record.request_in_ts, record.response_out_ts) == (record.response_out_ts,) * 2
+    assert (record.client_security_server_address, record.service_security_server_address) == (
+        "ss1",
+        "ss2",
+    )
+    assert (record.client_member_code, record.message_id, record.request_size) == (None,) * 3
+    assert (record.status_code, record.service_type) == (status, None)
 
 
 def test_a_rest_exchange_at_the_client() -> None:
@@ -96,6 +120,22 @@ def test_a_rest_exchange_at_the_provider_names_the_endpoint_not_the_path() -> No
     record = seen(note)
     assert record.security_server_type == "Producer"
     assert (record.rest_path, record.service_type) == ("/people/*", "OPENAPI3")
+
+
+def test_what_was_refused_at_the_provider_has_the_kind_of_its_service() -> None:
+    note = rest("server")
+    assert seen(note, Fault("unknown_service", "no")).service_type == "REST"
+    note.called = replace(PEOPLE, endpoints=())
+    denied = seen(note, Fault("access_denied", "no"))
+    assert (denied.service_type, denied.rest_path) == ("OPENAPI3", None)
+
+
+@pytest.mark.parametrize("path", ["/%zz", "/%ff"])
+def test_a_path_that_cannot_be_decoded_has_no_endpoint(path: str) -> None:
+    note = rest("server")
+    note.called = PEOPLE
+    note.request = replace(REST, service_path=path)
+    assert seen(note, Fault("internal_error", "no")).rest_path is None
 
 
 @pytest.mark.parametrize(("status", "well"), [(200, True), (304, True), (404, False), (500, False)])

@@ -63,6 +63,7 @@ async def relay(
     """
     world = server.world.value
     now = server.clock.now()
+    note.client_address = address_of(world, world.serverconf.server)
     if exchange.method == "GET":  # which learns of an expired configuration first (pipeline 3)
         world.globalconf.check_valid(now)
     if not rest:
@@ -86,7 +87,8 @@ async def relay(
         received = Received(server.spools())
         kept.callback(received.close)
         note.request_sizes, note.response_sizes = sent.sizes, received.sizes
-        note.client_address = address_of(world, world.serverconf.server)
+        if len(route.addresses) == 1:  # else it is known when one has been reached
+            note.service_address = route.addresses[0]
         async with (
             server.gates.providers.enter(provider),
             server.peers.open(route, world, now) as peer,

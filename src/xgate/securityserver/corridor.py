@@ -49,7 +49,7 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
     form: _Form = "SOAP"
     try:
         target = target_of(exchange)
-        form = "REST" if is_rest(exchange) else "SOAP"
+        note.protocol = form = "REST" if is_rest(exchange) else "SOAP"
         async with server.gates.callers.enter(source_of(exchange.peer_address)) as visit:
             if is_download(exchange.method, target.path):
                 server.world.value.globalconf.check_valid(server.clock.now())

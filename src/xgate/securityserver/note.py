@@ -20,6 +20,8 @@ __all__ = ["Note"]
 class Note:
     """The facts of one exchange; what is None, or empty, is not known.
 
+    :ivar protocol: ``SOAP`` or ``REST`` for a message, as soon as that can be told; another name
+        for what is none. :ivar called: the service, whether or not it may be called.
     :ivar request_in: when its first octets came. :ivar request_out: when it began to be handed on.
     :ivar response_in: when the answer's head had come.
     :ivar request_sizes: octets of the message, then of each attachment or the body, as far as they

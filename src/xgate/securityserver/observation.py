@@ -1,13 +1,14 @@
 """From what was noted of an exchange to its operational record.
 
-The rule: only messages between members have one; what was refused before it said who it is from is
-in the journal alone. Sizes are those of messages and attachments, not of their transport
-(monitoring 1).
+The rule: messages between members have one, also those that were refused before they said who they
+are from; lists and downloads have none. Sizes are those of messages and attachments, not of their
+transport (monitoring 1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +18,15 @@ from xgate.opmonitor.record import OperationalRecord
 from xgate.policy.access import find_endpoint
 from xgate.securityserver.note import Note
 from xgate.wire.faults import rest_status
-from xgate.wire.message import endpoint
+from xgate.wire.message import Request, endpoint
 from xgate.wire.proxy_version import PROXY_VERSION
-from xgate.wire.rest import RestResponse
+from xgate.wire.rest import RestRequest, RestResponse
 from xgate.wire.soap import SoapMessage
 
 __all__ = ["observe"]
+
+_MESSAGES = {"client": ("SOAP", "REST"), "server": ("SOAP", "REST", None)}
+"""Protocols of messages; other servers send nothing else, even if it is not known what it was."""
 
 
 def observe(
@@ -34,39 +38,22 @@ def observe(
         ``security_server_internal_ip``.
     :returns: None when it was no message.
     """
-    request = note.request
-    if request is None:
+    if note.protocol not in _MESSAGES[note.side]:
         return None
-    client_side = note.side == "client"
     status = _status(note, fault)
-    soap = isinstance(request, SoapMessage)
-    party = request.represented_party
-    service = note.called
+    soap = note.protocol != "REST"
     record = OperationalRecord(
         security_server_internal_ip=own_address,
-        security_server_type="Client" if client_side else "Producer",
+        security_server_type="Client" if note.side == "client" else "Producer",
         request_in_ts=_milliseconds(note.request_in),
         response_out_ts=_milliseconds(now),
         succeeded=fault is None and not (status is not None and 400 <= status <= 599),
         request_out_ts=_maybe_milliseconds(note.request_out),
         response_in_ts=_maybe_milliseconds(note.response_in),
-        **_identifier("client", request.client),
-        **_identifier("service", request.service.client),
-        service_code=request.service.service_code,
-        service_version=request.service.service_version,
-        service_type=None if service is None or client_side else str(service.kind),
-        rest_method=None if isinstance(request, SoapMessage) else request.verb,
-        rest_path=None if service is None else find_endpoint(service, endpoint(request)),
-        represented_party_class=None if party is None else party.party_class,
-        represented_party_code=None if party is None else party.party_code,
-        message_id=request.id,
-        message_user_id=request.user_id,
-        message_issue=request.issue,
-        message_protocol_version=(
-            request.protocol_version if isinstance(request, SoapMessage) else "1"
-        ),
         client_security_server_address=note.client_address,
         service_security_server_address=note.service_address,
+        **_said(note.request),
+        **_service(note),
         **_sizes("request", note.request_sizes, soap=soap),
         **_sizes("response", note.response_sizes, soap=soap),
         fault_code=None if fault is None else fault.code,
@@ -78,9 +65,42 @@ def observe(
     return record.cut()
 
 
+def _said(request: Request | None) -> dict[str, Any]:
+    """What the request says of itself, if it came so far."""
+    if request is None:
+        return {}
+    soap = request if isinstance(request, SoapMessage) else None
+    party = request.represented_party
+    return {
+        **_identifier("client", request.client),
+        **_identifier("service", request.service.client),
+        "service_code": request.service.service_code,
+        "service_version": request.service.service_version,
+        "rest_method": request.verb if isinstance(request, RestRequest) else None,
+        "represented_party_class": None if party is None else party.party_class,
+        "represented_party_code": None if party is None else party.party_code,
+        "message_id": request.id,
+        "message_user_id": request.user_id,
+        "message_issue": request.issue,
+        "message_protocol_version": "1" if soap is None else soap.protocol_version,
+    }
+
+
+def _service(note: Note) -> dict[str, Any]:
+    """The provider's side knows of what kind a service is, and which endpoint was meant."""
+    if note.request is None or note.side == "client":
+        return {}
+    if note.called is None:  # a metaservice, or none that there is
+        return {"service_type": "WSDL" if note.protocol == "SOAP" else "REST"}
+    path = None
+    with suppress(Fault):  # it cannot be decoded: the request was refused for it
+        path = find_endpoint(note.called, endpoint(note.request))
+    return {"service_type": str(note.called.kind), "rest_path": path}
+
+
 def _status(note: Note, fault: Fault | None) -> int | None:
     """The HTTP status of REST: the service's, or the one that a refusal has."""
-    if isinstance(note.request, SoapMessage):
+    if note.protocol != "REST":
         return None
     if fault is not None:
         return rest_status(fault) if note.side == "client" else None

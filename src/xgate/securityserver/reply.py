@@ -42,7 +42,7 @@ class Reply:
     ) -> None:
         """:param token: thirty letters for the boundary.
 
-        :param on_head: called when there is a message to send, and before it is sent.
+        :param on_head: called once: when what is sent on has begun to come, or is made here.
         """
         self.writer = MessageWriter(token)
         self._exchange = exchange
@@ -60,12 +60,17 @@ class Reply:
         self._begun = True
         await self._exchange.start(200, [*head, *self._headers])
 
+    def heard(self) -> None:
+        """The service has begun to answer, well or not."""
+        if self._on_head is not None:
+            self._on_head()
+            self._on_head = None
+
     async def head(
         self, content_type: str, headers: Sequence[tuple[str, str]], octets: bytes
     ) -> None:
         """Send the message part."""
-        if self._on_head is not None:
-            self._on_head()
+        self.heard()
         await self.send(self.writer.head(content_type, headers, octets))
 
     async def send(self, data: Octets) -> None:

@@ -8,7 +8,7 @@ on it is the last part of it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
@@ -65,17 +65,18 @@ async def serve(
     """
     world = server.world.value
     now = server.clock.now()
+    chain = _note_servers(note, world, exchange.peer_chain)
     check_method(exchange.method)
     world.globalconf.check_valid(now)
     minimum = server.settings.peers.min_client_version or None
     head = read_request_head(exchange.method, exchange.headers, minimum_version=minimum)
+    note.protocol, note.request_id = head.protocol, head.request_id
     limits = replace(server.transport_limits, claim=visit.claim)
     with ExitStack() as kept:
         received = Received(server.spools())
         kept.callback(received.close)
         note.request_sizes = received.sizes
-        note.service_address = address_of(world, world.serverconf.server)
-        arrival = _Arrival(exchange, server, world, head, received, note, now)
+        arrival = _Arrival(chain, server, world, head, received, note, now)
         await _receive(exchange, head, received, arrival, limits)
         request, context = arrival.request, arrival.context
         check_path(request)
@@ -111,6 +112,15 @@ async def serve(
         await reply.finish(signed)
 
 
+def _note_servers(note: Note, world: World, presented: Sequence[bytes]) -> list[Certificate]:
+    """Write down both servers' addresses; the chain that the peer has presented."""
+    note.service_address = address_of(world, world.serverconf.server)
+    chain = [Certificate.load(der) for der in presented]
+    if chain:
+        note.client_address = address_of(world, world.globalconf.server_by_auth_hash(chain[0]))
+    return chain
+
+
 _Answering = Callable[
     [Request, TransportHead, Received, Sent, Reply, SecurityServer], Awaitable[Answer]
 ]
@@ -124,7 +134,8 @@ def _choose(world: World, request: Request, note: Note, limits: BodyLimits) -> _
     meta = find_metaservice(request)
     if meta is not None:
         return partial(answer_itself, meta, world)
-    service = note.called = check_access(world, request.client, request.service, endpoint(request))
+    note.called = world.serverconf.find_service(request.service)
+    service = check_access(world, request.client, request.service, endpoint(request))
     provider = world.serverconf.clients[request.service.client]
     return partial(call_service, service, provider.certificates, limits)
 
@@ -137,7 +148,7 @@ class _Arrival:
 
     def __init__(
         self,
-        exchange: Exchange,
+        chain: Sequence[Certificate],
         server: SecurityServer,
         world: World,
         head: TransportHead,
@@ -145,7 +156,7 @@ class _Arrival:
         note: Note,
         now: datetime,
     ) -> None:
-        self._exchange = exchange
+        self._chain = chain
         self._server = server
         self._world = world
         self._head = head
@@ -188,7 +199,7 @@ class _Arrival:
                 "ssl_authentication_failed",
                 "Cannot verify TLS certificate, corresponding OCSP response is missing",
             )
-        chain = [Certificate.load(der) for der in self._exchange.peer_chain]
+        chain = self._chain
         if not conf.find_cas(client.instance, chain[-1].issuer):
             raise Fault(
                 "internal_error",
@@ -202,7 +213,6 @@ class _Arrival:
                 sender = conf.server_by_auth_hash(chain[0])
                 text = f"Client '{client}' is not registered at security server {sender}"
                 raise Fault("ssl_authentication_failed", text)
-            self._note.client_address = address_of(self._world, conf.server_by_auth_hash(chain[0]))
         except Fault as fault:  # one code for all of it, the cause in the text (pipeline 7)
             raise Fault("ssl_authentication_failed", str(fault)) from fault
 

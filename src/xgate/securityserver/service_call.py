@@ -74,6 +74,7 @@ async def _call_rest(
     async with connected(url, service, certificates, server.services) as connection:
         await _send_rest(connection, url, request, received)
         answer = await connection.receive_head()
+        reply.heard()
         parts = received.seal.parts
         digest = parts[1].digest if len(parts) > 1 else None
         response = write_rest_response(
@@ -129,6 +130,7 @@ async def _call_soap(
         async with connected(service.url, service, certificates, server.services) as connection:
             await _send_soap(connection, service, head, received)
             answer = await connection.receive_head()
+            reply.heard()
             content_type = _check_answer(answer)
             await reply.begin("SOAP", content_type)
             reader = SoapBodyReader(content_type, answer=True, limits=limits)
