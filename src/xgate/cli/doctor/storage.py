@@ -181,7 +181,7 @@ def _archives(case: Case, store: LogStore) -> Iterable[Finding]:
 
 
 async def check_disk(case: Case) -> Findings:
-    """There is room for the log, for messages under way, and for archives."""
+    """There is room for the log, for temporary files, and for archives."""
     return await trio.to_thread.run_sync(_look_at_disks, case)
 
 
@@ -195,7 +195,7 @@ def _folders(case: Case) -> Iterable[tuple[str, Path]]:
         yield "message log", (case.folder / log.sqlite.path).parent
     if case.settings.opmonitor.use == "sqlite":
         yield "operational data", (case.folder / case.settings.opmonitor.path).parent
-    yield "messages under way", Path(tempfile.gettempdir())
+    yield "temporary files", Path(tempfile.gettempdir())
     if case.settings.globalconf.use == "http":
         yield "configuration", case.folder / case.settings.globalconf.directory
     if log.archive.directory:

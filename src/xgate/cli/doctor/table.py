@@ -16,6 +16,7 @@ from xgate.cli.doctor.machine import check_libraries, check_limits
 from xgate.cli.doctor.neighbours import check_peers, check_services
 from xgate.cli.doctor.published import check_anchor, check_configuration
 from xgate.cli.doctor.registration import check_certificates, check_registration
+from xgate.cli.doctor.spool import check_spool
 from xgate.cli.doctor.storage import check_database, check_disk
 from xgate.cli.doctor.times import check_time
 from xgate.cli.doctor.tokens import check_keys
@@ -57,6 +58,7 @@ TABLE = (
     Check("services", check_services, needs=("clients",), seconds=30.0),
     Check("database", check_database, needs=("settings",), seconds=30.0),
     Check("disk", check_disk, needs=("settings",)),
+    Check("spool", check_spool, needs=("settings",)),
     Check("limits", check_limits, needs=("settings",)),
     Check("libraries", check_libraries, after=("settings",)),
 )
