@@ -19,6 +19,7 @@ from xgate.keepers.stamper import Stamper
 from xgate.messagelog.evidence import write_evidence
 from xgate.messagelog.record import Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
+from xgate.messagelog.store import Waiting
 from xgate.net.errors import TimedOutError
 from xgate.policy.world import World
 from xgate.serverconf.model import ServerConf
@@ -291,7 +292,6 @@ async def test_single_stamps_do_not_storm_a_service(
     store: Store,
     record: Record,
     stamper: Stamper,
-    autojump_clock: MockClock,
     services: Services,
     tsa: Callable[[bytes], bytes],
 ) -> None:
@@ -315,3 +315,32 @@ async def test_single_stamps_do_not_storm_a_service(
             nursery.start_soon(stamper.stamp_one, one)
     assert most == 16
     assert list(store.unstamped(50)) == []
+
+
+async def test_behind_a_silent_service_nobody_waits_long_for_a_turn(
+    store: Store,
+    record: Record,
+    stamper: Stamper,
+    autojump_clock: MockClock,
+    services: Services,
+) -> None:
+    async def silent(_: bytes) -> bytes:
+        await trio.sleep(80)
+        raise TimedOutError("no answer in 80 s")
+
+    services.answers = dict.fromkeys(URLS, silent)
+    waiting = [(n, SHA512.of(record.evidence.signature)) for n in store.append([record] * 40)]
+    refused: list[tuple[float, str]] = []
+
+    async def ask(one: Waiting) -> None:
+        with pytest.raises(Fault) as caught:
+            await stamper.stamp_one(one)
+        refused.append((round(trio.current_time()), caught.value.code))
+
+    async with trio.open_nursery() as nursery:
+        for one in waiting:
+            nursery.start_soon(ask, one)
+    code = "timestamping_failed"
+    assert refused[:24] == [(30, code)] * 24
+    assert [c for _, c in refused[24:]] == [code] * 16
+    assert len(services.asked) == 2 * 16

@@ -29,6 +29,7 @@ __all__ = ["Stamper"]
 _QUERY_TYPE = "application/timestamp-query"
 _SLICE = 250  # stamps to a transaction: a few milliseconds of the writer's time
 _ALONE_AT_ONCE = 16  # single timestamps that are under way at the same time
+_TURN = 30.0  # seconds a message waits to be one of them
 _THREADS = 4
 _REST = 600.0  # seconds for which a service that has failed is asked after the others
 
@@ -70,10 +71,18 @@ class Stamper:
     async def stamp_one(self, waiting: Waiting) -> None:
         """Stamp one record now, while somebody waits for it.
 
-        :raises Fault: as ``stamp_oldest``.
+        :raises Fault: as ``stamp_oldest``; ``timestamping_failed`` also when too many wait.
         """
-        async with self._alone:
+        try:
+            with trio.fail_after(_TURN):
+                await self._alone.acquire()
+        except trio.TooSlowError:
+            text = f"Too many messages wait for timestamps of their own: no turn in {_TURN:g} s"
+            raise Fault("timestamping_failed", text) from None
+        try:
             await self._stamp([waiting])
+        finally:
+            self._alone.release()
 
     async def _stamp(self, waiting: Sequence[Waiting]) -> None:
         trust = self._world.value.globalconf
