@@ -15,10 +15,12 @@ import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 __all__ = [
     "DIGESTS",
@@ -33,6 +35,7 @@ __all__ = [
     "find_digest",
     "find_signature",
     "key_is_strong",
+    "key_octets",
     "key_verifies",
     "signature_padding",
     "signature_uri",
@@ -198,6 +201,11 @@ def key_is_strong(key: object) -> bool:
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size >= 1024
     return isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= 224
+
+
+def key_octets(key: PublicKeyTypes) -> bytes:
+    """DER SubjectPublicKeyInfo of a key in its usual form, by which keys are told apart."""
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def ecdsa_raw(der: bytes, key_bits: int) -> bytes:

@@ -7,6 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from xgate.errors import Fault
@@ -17,7 +20,16 @@ from xgate.signer.admission import Terms, admit_certificate
 from xgate.signer.entries import KeyEntry, StoredRequest
 from xgate.testing.authority import NOW, Authority
 from xgate.testing.conf import make_conf
-from xgate.testing.pki import Credential, issue, issue_auth, issue_sign, make_ca, make_key
+from xgate.testing.pki import (
+    Credential,
+    issue,
+    issue_auth,
+    issue_sign,
+    make_ca,
+    make_ec_key,
+    make_key,
+)
+from xgate.trust.der import BIT_STRING, SEQUENCE, encode, enter, read
 
 MEMBER = ClientId("XG", "COM", "1")
 SUB = ClientId("XG", "COM", "1", "app")
@@ -146,3 +158,18 @@ def test_a_configuration_that_has_expired_approves_of_nothing() -> None:
     conf = make_conf(AUTHORITY, expires=NOW - timedelta(seconds=1))
     said = refusal(SIGN, terms=msgspec.structs.replace(TERMS, conf=conf))
     assert said == "cert_import_failed: Global configuration is expired"
+
+
+def test_a_certificate_may_write_its_key_in_another_form() -> None:
+    """A point may be compressed: it is the same key."""
+    key, ca = make_ec_key("compressed"), AUTHORITY.ca
+    usual = issue_sign(ca, MEMBER, key=key).certificate
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    kind = enter(usual.spki).take(SEQUENCE).raw
+    spki = encode(SEQUENCE, kind, encode(BIT_STRING, b"\0", point))
+    tbs = encode(SEQUENCE, read(usual.tbs, SEQUENCE).content.replace(usual.spki, spki))
+    assert isinstance(ca.key, ec.EllipticCurvePrivateKey)
+    signature = ca.key.sign(tbs, ec.ECDSA(hashes.SHA256()))
+    der = encode(SEQUENCE, tbs, usual.algorithm, encode(BIT_STRING, b"\0", signature))
+    known = KeyEntry("K", "", None, public_key=usual.spki)
+    assert admit_certificate(der, [known], TERMS).stored.active

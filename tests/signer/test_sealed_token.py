@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from xgate.algorithms import SHA512, SIGNATURES, signature_uri, verify_signature
 from xgate.errors import Fault
 from xgate.signer.entries import KeyEntry
-from xgate.signer.sealed_token import CURVES, SealedToken
+from xgate.signer.sealed_token import SealedToken
 from xgate.signer.store import KeyStore, change_pin, change_store, read_store, write_store
-from xgate.signer.token import KeyKind, KeyParameters, ManagedToken, SignJob, TokenState
+from xgate.signer.token import CURVES, KeyKind, KeyParameters, ManagedToken, SignJob, TokenState
 from xgate.testing.pki import make_key
 
 PIN = "Secret1234"

@@ -12,6 +12,7 @@ from datetime import datetime
 
 import msgspec
 
+from xgate.algorithms import key_octets
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId, ServerId
@@ -91,8 +92,9 @@ def _usage(certificate: Certificate) -> Usage:
 
 
 def _entry(certificate: Certificate, keys: Iterable[KeyEntry]) -> KeyEntry:
+    wanted = key_octets(certificate.public_key)
     for entry in keys:
-        if entry.public_key == certificate.spki:
+        if entry.public_key == wanted:
             return entry
     raise Fault("key_not_found", "No token holds the key of this certificate")
 

@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
+from xgate.algorithms import key_octets
 from xgate.errors import Fault
 from xgate.ids import parse_short_client
 from xgate.net.errors import TlsError
@@ -127,7 +126,7 @@ def read_ring(told: PublicRing, path: Path, refused: Callable[[Fault], None]) ->
         other.
     :raises Fault: a certificate or a member's name cannot be read.
     """
-    keys = [TokenKey(k.key, k.label, _spki(k.certificate), k.kind) for k in told.signing]
+    keys = [TokenKey(k.key, k.label, _public(k.certificate), k.kind) for k in told.signing]
     by_token: dict[str, list[TokenKey]] = {}
     for entry, key in zip(told.signing, keys, strict=True):
         by_token.setdefault(entry.token, []).append(key)
@@ -157,6 +156,5 @@ def _auth_keys(
             refused(Fault("incorrect_certificate", text))
 
 
-def _spki(der: bytes) -> bytes:
-    key = Certificate.load(der).public_key
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+def _public(der: bytes) -> bytes:
+    return key_octets(Certificate.load(der).public_key)

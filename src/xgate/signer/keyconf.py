@@ -18,6 +18,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import pkcs12
 from lxml import etree
 
+from xgate.algorithms import key_octets
 from xgate.errors import Fault
 from xgate.ids import ClientId
 from xgate.signer.entries import SOFTWARE, KeyEntry, StoredCertificate, StoredRequest, Usage
@@ -103,7 +104,7 @@ def _certified(certificates: tuple[StoredCertificate, ...]) -> bytes:
     """The public key as the first certificate has it; an old registry has it nowhere else."""
     for stored in certificates:
         try:
-            return Certificate.load(stored.der).spki
+            return key_octets(Certificate.load(stored.der).public_key)
         except Fault:
             continue
     return b""

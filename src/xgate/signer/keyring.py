@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from xgate.algorithms import key_octets
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
 from xgate.ids import ClientId, ServerId, parse_short_client
@@ -143,16 +142,12 @@ def _certificate(entry: KeyEntry, stored: StoredCertificate, public_key: bytes) 
     """The certificate, if it is this key's: under another one nobody could verify a signature."""
     try:
         certificate = Certificate.load(stored.der)
-        certified = _spki(certificate.public_key)
+        certified = key_octets(certificate.public_key)
     except Fault as fault:
         raise _unusable(entry, f"cannot be read: {fault.text}") from None
     if certified != public_key:
         raise _unusable(entry, f"with serial number {certificate.serial} is another key's")
     return certificate
-
-
-def _spki(key: PublicKeyTypes) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _member(entry: KeyEntry, name: str) -> ClientId:

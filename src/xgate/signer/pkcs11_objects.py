@@ -15,15 +15,15 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
 from pkcs11.attributes import AttributeMapper
 from pkcs11.exceptions import PKCS11Error
 from pkcs11.types import Object, Session
 
+from xgate.algorithms import key_octets
 from xgate.errors import Fault
 from xgate.signer.devices import ModuleSettings
-from xgate.signer.token import KeyKind, KeyParameters, TokenCertificate, TokenKey
+from xgate.signer.token import CURVES, KeyKind, KeyParameters, TokenCertificate, TokenKey
 from xgate.trust.certificate import Certificate
 from xgate.trust.der import OCTET_STRING, DerError, read
 
@@ -38,12 +38,12 @@ __all__ = [
 
 _MAX_OBJECTS = 10_000
 _BATCH = 64
-_CURVES: Mapping[str, tuple[bytes, type[ec.EllipticCurve]]] = {
-    "secp256r1": (bytes.fromhex("06082a8648ce3d030107"), ec.SECP256R1),
-    "secp384r1": (bytes.fromhex("06052b81040022"), ec.SECP384R1),
-    "secp521r1": (bytes.fromhex("06052b81040023"), ec.SECP521R1),
+_PARAMETERS = {
+    "secp256r1": bytes.fromhex("06082a8648ce3d030107"),
+    "secp384r1": bytes.fromhex("06052b81040022"),
+    "secp521r1": bytes.fromhex("06052b81040023"),
 }
-_CURVE_BY_PARAMETERS = dict(_CURVES.values())
+_CURVE_BY_PARAMETERS = {_PARAMETERS[name]: curve for name, curve in CURVES.items()}
 _PUBLIC = "pub_key_attribute_"
 _PRIVATE = "priv_key_attribute_"
 
@@ -87,7 +87,7 @@ def make_pair(
     public = {**both, Attribute.PRIVATE: False, **_configured(settings, _PUBLIC)}
     private = {**both, Attribute.PRIVATE: True, **_configured(settings, _PRIVATE)}
     if kind == "ecdsa":
-        public[Attribute.EC_PARAMS] = _CURVES[parameters.curve][0]
+        public[Attribute.EC_PARAMS] = _PARAMETERS[parameters.curve]
         session.generate_keypair(
             KeyType.EC, store=True, public_template=public, private_template=private
         )
@@ -141,7 +141,7 @@ def _token_key(
     return TokenKey(
         key_id.hex().upper(),
         _value(private, Attribute.LABEL) or "",
-        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        key_octets(public),
         settings.rsa_kind if isinstance(public, rsa.RSAPublicKey) else "ecdsa",
     )
 

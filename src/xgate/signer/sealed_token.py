@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from xgate.signer.entries import SOFTWARE, KeyEntry
 from xgate.signer.software import PrivateKey, SoftwareToken, key_kind, public_octets
 from xgate.signer.store import KeyStore, Unlocked, change_store, read_store
 from xgate.signer.token import (
+    CURVES,
     KeyKind,
     KeyParameters,
     SignJob,
@@ -28,15 +29,9 @@ from xgate.signer.token import (
     TokenState,
 )
 
-__all__ = ["CURVES", "SealedToken"]
+__all__ = ["SealedToken"]
 
 _NAME, _TYPE = "softToken-0", "softToken"
-CURVES: Mapping[str, type[ec.EllipticCurve]] = {
-    "secp256r1": ec.SECP256R1,
-    "secp384r1": ec.SECP384R1,
-    "secp521r1": ec.SECP521R1,
-}
-"""The curves of new keys (ocsp-tls-certs 9)."""
 
 
 class _Open(msgspec.Struct, frozen=True):

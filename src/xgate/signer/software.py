@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from xgate.algorithms import signature_padding
+from xgate.algorithms import key_octets, signature_padding
 from xgate.errors import Fault
 from xgate.signer.token import SignJob, TokenKey
 
@@ -35,7 +34,7 @@ def key_kind(key: object) -> str:
 
 def public_octets(key: PrivateKey) -> bytes:
     """The public half of a key: DER SubjectPublicKeyInfo."""
-    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return key_octets(key.public_key())
 
 
 class SoftwareToken:

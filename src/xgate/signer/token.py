@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from xgate.algorithms import SignatureAlgorithm
 from xgate.errors import Fault
 
 __all__ = [
+    "CURVES",
     "KeyKind",
     "KeyParameters",
     "ManagedToken",
@@ -28,6 +30,13 @@ __all__ = [
 
 KeyKind = Literal["rsa", "ecdsa"]
 """What a new key is."""
+
+CURVES: Mapping[str, type[ec.EllipticCurve]] = {
+    "secp256r1": ec.SECP256R1,
+    "secp384r1": ec.SECP384R1,
+    "secp521r1": ec.SECP521R1,
+}
+"""The curves of new keys (ocsp-tls-certs 9)."""
 
 TokenStatus = Literal[
     "ok",
