@@ -127,6 +127,23 @@ def test_a_token_may_be_set_to_merge_nothing(path: Path) -> None:
     ]
 
 
+def test_what_stays_wrong_is_told_once_and_again_after_it_was_right(
+    path: Path, shelf: Shelf
+) -> None:
+    refused = Refusals()
+    tokens = opened(path, shelf, {"0": PIN}, refused)
+    shelf.broken = True
+    for _ in range(3):
+        tokens.refresh()
+        assert tokens.troubles() == ("the module hangs",)
+    assert refused.seen == [("module", "token_not_available")]
+    shelf.broken = False
+    tokens.refresh()
+    shelf.broken = True
+    tokens.refresh()
+    assert refused.seen == [("module", "token_not_available")] * 2
+
+
 def test_a_token_that_vanishes_takes_only_its_own_keys_along(path: Path, shelf: Shelf) -> None:
     tokens = opened(path, shelf, {"0": PIN, "second": OTHER_PIN}, Refusals())
     tokens.refresh()

@@ -74,7 +74,8 @@ class Tokens:
 
     :param store: the key store. :param modules: opened; they are closed with this.
     :param pins: gives the PINs, each by its token's id, when somebody logs in by itself.
-    :param refused: told of what could not be used: whose it is, and why.
+    :param refused: told of what could not be used: whose it is, and why; once for as long as
+        each look finds the same.
     :ivar turn: whoever makes a ring of them holds it, so that no older ring follows a newer one.
     """
 
@@ -91,6 +92,8 @@ class Tokens:
         self._modules = tuple(modules)
         self._pins = pins
         self._refused = refused
+        self._told: set[tuple[str, str]] = set()  # at the last look
+        self._telling: set[tuple[str, str]] = set()  # at this one
         self.turn = trio.Lock()
         self._lock = threading.Lock()
         self._seen: set[str] = set()
@@ -121,6 +124,7 @@ class Tokens:
 
     def refresh(self) -> None:
         """Look what has come and gone, and log in to what was not seen before."""
+        self._told, self._telling = self._telling, set()
         self.look()
         for token in self.all():
             if self._is_new(token.id):
@@ -184,7 +188,7 @@ class Tokens:
             self.read().keys,
             tokens,
             self.software.private,
-            lambda fault: self._refused("key", fault),
+            lambda fault: self._tell("key", fault),
         )
 
     def close(self) -> None:
@@ -197,9 +201,15 @@ class Tokens:
         try:
             work()
         except Fault as fault:
-            self._refused(whose, fault)
+            self._tell(whose, fault)
             return fault
         return None
+
+    def _tell(self, whose: str, fault: Fault) -> None:
+        said = whose, str(fault)
+        if said not in self._told | self._telling:
+            self._refused(whose, fault)
+        self._telling.add(said)
 
 
 def find_module(name: str) -> OpenModule | None:
