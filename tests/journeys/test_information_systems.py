@@ -128,3 +128,27 @@ async def test_the_servers_certificate_changes_while_it_runs(
     assert "cannot be read" in str(line["cause"])
     assert reply.status == 200
     assert "PRIVATE" not in capsys.readouterr().out
+
+
+async def test_what_an_information_system_showed_is_logged_on_demand(
+    start: Starter, trusted: Credential, stranger: Credential
+) -> None:
+    async with start(changes=tls("log-clients = true")) as started:
+        ask, lines = started.caller.rest, started.running.consumer
+        for shown in (trusted, stranger):
+            certificate = shown.certificate
+            seen = len(lines)
+            await ask("GET", "/echo", client=PINNED, secure=True, identity=shown)
+            line = await lines.wait("exchange", since=seen)
+            told = f"{certificate.subject.rfc2253}, SHA-256 {certificate.sha256.hex()}"
+            assert line["certificate"] == told
+        seen = len(lines)
+        await ask("GET", "/echo")
+        assert "certificate" not in await lines.wait("exchange", since=seen)
+
+
+async def test_else_nothing_is_told_of_it(start: Starter, trusted: Credential) -> None:
+    async with start() as started:
+        lines = started.running.consumer
+        await started.caller.rest("GET", "/echo", client=PINNED, secure=True, identity=trusted)
+        assert "certificate" not in await lines.wait("exchange")

@@ -21,7 +21,7 @@ from xgate.securityserver.gate import NoMemoryError, open_gates
 from xgate.securityserver.journal import Journal
 from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.server import SecurityServer
-from xgate.securityserver.settings import FaultSettings, PeerSettings, SpoolSettings
+from xgate.securityserver.settings import FaultSettings, PeerSettings, SpoolSettings, TlsSettings
 from xgate.testing.clock import FakeClock
 from xgate.wire.faults import read_soap_fault, write_soap_fault
 from xgate.wire.fields import find_header
@@ -51,7 +51,10 @@ class Edge:
             "gates": open_gates(LimitSettings(), lambda: 0.0),
             "own_address": "192.0.2.7",
             "settings": SimpleNamespace(
-                peers=PeerSettings(), faults=faults or FaultSettings(), spool=SpoolSettings()
+                peers=PeerSettings(),
+                faults=faults or FaultSettings(),
+                spool=SpoolSettings(),
+                tls=TlsSettings(),
             ),
         }
         self._server = cast("SecurityServer", SimpleNamespace(**parts))

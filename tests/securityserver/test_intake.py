@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import cast
@@ -17,6 +18,7 @@ from xgate.securityserver.intake import (
     check_belongs,
     check_information_system,
     is_rest,
+    shown_certificate,
     take_in,
 )
 from xgate.securityserver.rest_intake import RestIntake
@@ -135,3 +137,21 @@ async def test_an_answer_belongs_to_the_request_as_it_was_sent(
             check_belongs(intake, answer, other)
 
     await call(serve, look, REST_TARGET)
+
+
+@pytest.mark.parametrize(
+    ("chain", "wanted", "told"),
+    [
+        ((b"no certificate",), True, "a certificate that cannot be read, SHA-256 "),
+        ((b"no certificate",), False, None),
+        ((), True, None),
+    ],
+)
+def test_whatever_was_shown_has_words(
+    chain: tuple[bytes, ...], wanted: bool, told: str | None
+) -> None:
+    exchange = cast("Exchange", SimpleNamespace(peer_chain=chain))
+    settings = SimpleNamespace(tls=TlsSettings(log_clients=wanted))
+    server = cast("SecurityServer", SimpleNamespace(settings=settings))
+    said = shown_certificate(exchange, server)
+    assert said == (told and told + hashlib.sha256(chain[0]).hexdigest())

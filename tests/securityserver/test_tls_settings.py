@@ -10,3 +10,4 @@ def test_the_defaults_are_the_references() -> None:
     assert (settings.certificate, settings.key) == ("", "")
     assert settings.verify_clients
     assert not settings.refuse_expired_clients
+    assert not settings.log_clients

@@ -17,7 +17,7 @@ from xgate.securityserver.client_list import asks_for_clients, list_clients
 from xgate.securityserver.client_proxy import relay
 from xgate.securityserver.downloads import hand_out
 from xgate.securityserver.gate import NoMemoryError
-from xgate.securityserver.intake import is_rest, target_of
+from xgate.securityserver.intake import is_rest, shown_certificate, target_of
 from xgate.securityserver.note import Note
 from xgate.securityserver.observation import observe
 from xgate.securityserver.reply import PeerGoneError, Reply
@@ -45,6 +45,7 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
     """Serve one request of an information system (client proxy)."""
     note = Note("client", server.clock)
     note.peer = exchange.peer_address
+    note.certificate = shown_certificate(exchange, server)
     fault: Fault | None = None
     form: _Form = "SOAP"
     try:

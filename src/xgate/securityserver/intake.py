@@ -7,10 +7,12 @@ Sources: pipeline 3, soap-protocol 3 and 4, rest-protocol 3, 5 and 6.
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from xgate.errors import Fault
 from xgate.net.server import Exchange
 from xgate.policy.admit import Caller, check_caller
 from xgate.securityserver.receive import Received
@@ -19,6 +21,7 @@ from xgate.securityserver.send import TakeParts
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.soap_intake import SoapIntake, check_posted, take_soap
 from xgate.serverconf.model import Client
+from xgate.trust.certificate import Certificate
 from xgate.trust.seal import Seal
 from xgate.wire import message
 from xgate.wire.attachments import BodyLimits
@@ -32,9 +35,13 @@ __all__ = [
     "check_information_system",
     "check_posted",
     "is_rest",
+    "shown_certificate",
     "take_in",
     "target_of",
 ]
+
+
+_LONGEST_SUBJECT = 1000  # characters
 
 
 def target_of(exchange: Exchange) -> Target:
@@ -68,6 +75,18 @@ def check_information_system(
     caller = Caller(exchange.secure, certificate)
     now = server.clock.now() if settings.refuse_expired_clients else None
     check_caller(client, caller, server.internal.certificate, now)
+
+
+def shown_certificate(exchange: Exchange, server: SecurityServer) -> str | None:
+    """The certificate of an information system in words for the log, if the settings want that."""
+    if not server.settings.tls.log_clients or not exchange.peer_chain:
+        return None
+    der = exchange.peer_chain[0]
+    try:
+        subject = Certificate.load(der).subject.rfc2253[:_LONGEST_SUBJECT]
+    except Fault:  # equality with a listed one is all that counts, whatever is in it
+        subject = "a certificate that cannot be read"
+    return f"{subject}, SHA-256 {hashlib.sha256(der).hexdigest()}"
 
 
 class Intake(Protocol):

@@ -96,6 +96,7 @@ class Journal:
             id=note.id,
             request_id=note.request_id,
             peer=note.peer,
+            certificate=note.certificate,
             ms=round((self._clock.monotonic() - note.began) * 1000, 1),
             outcome="ok" if fault is None else "fault",
             code=None if fault is None else fault.code,

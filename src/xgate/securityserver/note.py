@@ -27,7 +27,7 @@ class Note:
     :ivar request_sizes: octets of the message, then of each attachment or the body, as far as they
         have passed. :ivar response_sizes: likewise.
     :ivar client_address: of the client's security server, as registered. :ivar service_address:
-        of the provider's.
+        of the provider's. :ivar certificate: what the information system showed, for people.
     """
 
     def __init__(self, side: Literal["client", "server"], clock: Clock) -> None:
@@ -43,6 +43,7 @@ class Note:
         self.id: str | None = None
         self.request_id: str | None = None
         self.peer: str | None = None
+        self.certificate: str | None = None
         self.request: Request | None = None
         self.answer: Answer | None = None
         self.called: Service | None = None

@@ -19,9 +19,12 @@ class TlsSettings(Section, frozen=True):
         where something in front of this server does that work. For ``/asic`` it always counts.
     :param refuse_expired_clients: refuse certificates of information systems, though they are
         listed, outside of the period that they say.
+    :param log_clients: whether an exchange's log line tells the certificate that an information
+        system showed: its subject, which is a person's name now and then, and its SHA-256.
     """
 
     certificate: str = ""
     key: str = ""
     verify_clients: bool = True
     refuse_expired_clients: bool = False
+    log_clients: bool = False
