@@ -106,6 +106,27 @@ async def test_whatever_is_wrong_with_all_of_them_is_told_in_time(
         assert "moving house" not in reply.text
 
 
+async def test_a_provider_at_an_ipv6_address(start: Starter, found: Callable[..., Country]) -> None:
+    country = found(
+        {
+            'server-host = "127.0.0.3"': 'server-host = "::1"',
+            'ocsp-host = "127.0.0.3"': 'ocsp-host = "::1"',
+        }
+    )
+    shared = describe_country(country)
+    servers = tuple(
+        msgspec.structs.replace(server, address="::1") if PROVIDER in server.clients else server
+        for server in shared.servers
+    )
+    publish_country(country, SystemClock().now(), msgspec.structs.replace(shared, servers=servers))
+    async with start(country) as started:
+        rest = await started.caller.rest("GET", "/echo")
+        soap = await started.caller.soap("tell", "six-1")
+
+        assert (rest.code, soap.code) == ("", "")
+        assert started.caller.counts("six-1") == [2, 2]
+
+
 async def test_when_all_are_in_maintenance_that_is_the_answer(
     start: Starter, found: Callable[..., Country]
 ) -> None:
