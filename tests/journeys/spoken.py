@@ -57,6 +57,21 @@ async def saying(port: int, *answers: bytes, reset: bool = False) -> AsyncIterat
         nursery.cancel_scope.cancel()
 
 
+@asynccontextmanager
+async def interrupting(port: int, answer: bytes) -> AsyncIterator[None]:
+    """A service that answers when it has heard the head, and hangs up on the rest."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some(1000)
+            await stream.send_all(answer)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(trio.serve_tcp, serve, port, host="127.0.0.1"))
+        yield
+        nursery.cancel_scope.cancel()
+
+
 async def _read_request(stream: trio.SocketStream) -> bytes:
     octets = b""
     while not _is_whole(octets):

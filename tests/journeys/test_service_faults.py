@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 from tests.journeys.rows import MESSAGES, SOAP_NS, Row, assert_told, good
-from tests.journeys.spoken import XML, http, saying
+from tests.journeys.spoken import XML, http, interrupting, saying
 
 from xgate.sandbox.country import CONSUMER, PROVIDER
 
@@ -164,6 +164,24 @@ async def test_a_connection_that_is_torn_down(unserved: Unserved) -> None:
 
     assert_told(soap, FAILED + "network_error", ".+")
     assert_told(rest, PSS + "network_error", ".+", 500)
+
+
+async def test_who_answers_and_hangs_up_before_it_has_heard_all(unserved: Unserved) -> None:
+    """As servers do that take no more than so much."""
+    caller, port = unserved
+    large = b"x" * (8 << 20)
+    async with interrupting(port, http(b"no more", "text/plain", "413 Too Large")):
+        rest = await caller.rest("POST", "/x", [("X-Road-Id", "413-1")], large, service="echo")
+    parts = [("text/plain", large)]
+    async with interrupting(port, http(b"no more", "text/plain", "413 Too Large")):
+        soap = await caller.soap("tell", "413-2", attachments=parts)
+    async with interrupting(port, b""):
+        mute = await caller.rest("POST", "/x", body=large, service="echo")
+
+    assert (rest.status, rest.body) == (413, b"no more")
+    assert caller.counts("413-1") == [2, 2]
+    assert_told(soap, FAILED + "http_error", "Server responded with error 413: Too Large")
+    assert_told(mute, PSS + "network_error", ".+", 500)
 
 
 FAULT = (

@@ -17,7 +17,7 @@ from xgate.securityserver.receive import Received
 from xgate.securityserver.reply import Reply
 from xgate.securityserver.send import PartSender, Sent
 from xgate.securityserver.server import SecurityServer
-from xgate.securityserver.service_link import connected, target_of_url
+from xgate.securityserver.service_link import ask, connected, target_of_url
 from xgate.securityserver.soap_body import SoapBody
 from xgate.serverconf.model import Service
 from xgate.wire.attachments import BodyLimits, SoapBodyReader, SoapBodyWriter
@@ -72,8 +72,8 @@ async def _call_rest(
     await reply.begin("REST", "")
     url = service_address(service.url, request)
     async with connected(url, service, certificates, server.services) as connection:
-        await _send_rest(connection, url, request, received)
-        answer = await connection.receive_head()
+        send = partial(_send_rest, connection, url, request, received)
+        answer = await ask(connection, send)
         reply.heard()
         parts = received.seal.parts
         digest = parts[1].digest if len(parts) > 1 else None
@@ -128,8 +128,8 @@ async def _call_soap(
 ) -> SoapMessage:
     with faults_under(SERVICE_FAILED):
         async with connected(service.url, service, certificates, server.services) as connection:
-            await _send_soap(connection, service, head, received)
-            answer = await connection.receive_head()
+            send = partial(_send_soap, connection, service, head, received)
+            answer = await ask(connection, send)
             reply.heard()
             content_type = _check_answer(answer)
             await reply.begin("SOAP", content_type)

@@ -6,17 +6,29 @@ unless that is switched off; what the network does becomes a Fault (pipeline 9).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Container
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+import trio
+
 from xgate.errors import Fault
-from xgate.net.client import ClientConnection
-from xgate.net.errors import ConnectError, HttpError, NetError, ResetError, UnknownHostError
+from xgate.net.client import ClientConnection, ResponseHead
+from xgate.net.errors import (
+    ClosedError,
+    ConnectError,
+    HttpError,
+    NetError,
+    ResetError,
+    TimedOutError,
+    UnknownHostError,
+)
 from xgate.securityserver.services import Services
 from xgate.serverconf.model import Service
 
-__all__ = ["connected", "target_of_url"]
+__all__ = ["ask", "connected", "target_of_url"]
+
+_LISTEN_SECONDS = 2.0
 
 
 @asynccontextmanager
@@ -51,6 +63,23 @@ async def connected(
         raise Fault("network_error", str(error)) from error
     except (NetError, HttpError) as error:
         raise Fault("io_error", str(error)) from error
+
+
+async def ask(connection: ClientConnection, send: Callable[[], Awaitable[None]]) -> ResponseHead:
+    """Send a request, and receive the head of its answer.
+
+    A service may answer before it has heard all, and hang up or take no more, as one does that
+    finds a body too large: its answer counts more than the broken pipe.
+
+    :param send: sends the whole request. Errors as ``ClientConnection``.
+    """
+    try:
+        await send()
+    except (ClosedError, TimedOutError):
+        with trio.move_on_after(_LISTEN_SECONDS), suppress(NetError):
+            return await connection.receive_head()
+        raise
+    return await connection.receive_head()
 
 
 def _check_pinned(
