@@ -18,7 +18,7 @@ from xgate.keepers.archives import ArchivePlan, archive_round, keep_archives
 from xgate.messagelog.archive import Rotation
 from xgate.messagelog.archiver import Archiver
 from xgate.messagelog.outbox import Outbox
-from xgate.messagelog.record import LoggedRecord, Record, Stamp
+from xgate.messagelog.record import Outline, Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.messagelog.target import FileTarget
 from xgate.testing.authority import NOW
@@ -53,7 +53,7 @@ class SlowStore(SqliteStore):
     began = threading.Event()
     may_go_on = threading.Event()
 
-    def archivable(self, upto: int, limit: int) -> Iterator[LoggedRecord]:
+    def archivable(self, upto: int, limit: int) -> Iterator[Outline]:
         for logged in super().archivable(upto, limit):
             yield logged
             self.began.set()

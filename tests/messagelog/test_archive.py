@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import random
 import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import pytest
@@ -16,8 +18,16 @@ import pytest
 from xgate.algorithms import SHA512
 from xgate.errors import Fault
 from xgate.ids import ClientId
-from xgate.messagelog.archive import Grouping, Rotation, Written, group_of, write_archive
-from xgate.messagelog.record import LoggedRecord, Record, Stamp
+from xgate.messagelog.archive import (
+    Contain,
+    Grouping,
+    Rotation,
+    Written,
+    group_of,
+    write_archive,
+)
+from xgate.messagelog.evidence import write_evidence
+from xgate.messagelog.record import LoggedRecord, Outline, Record, Stamp, outline_of
 from xgate.testing.authority import NOW
 from xgate.trust.archive_read import ArchiveReader
 from xgate.trust.linking import LINKING_INFO, Heading, Link
@@ -46,9 +56,22 @@ def written(
 ) -> tuple[Written, bytes]:
     out = io.BytesIO()
     heading = Heading(previous, SHA512)
-    return write_archive(
-        iter(records), out, heading, grouping, rotation, folder=folder
-    ), out.getvalue()
+    outlines = map(outline_of, records)
+    contain = contain_of(records)
+    done = write_archive(outlines, contain, out, heading, grouping, rotation, folder=folder)
+    return done, out.getvalue()
+
+
+def contain_of(records: Sequence[LoggedRecord]) -> Contain:
+    """Of a log that holds these records."""
+    by_number = {logged.id: logged for logged in records}
+
+    def contain(outline: Outline, out: IO[bytes]) -> str:
+        name, octets = write_evidence(by_number[outline.id])
+        out.write(octets)
+        return name
+
+    return contain
 
 
 def test_an_archive_tells_what_it_holds(unsigned: Make, tmp_path: Path) -> None:
@@ -95,6 +118,29 @@ def test_others_open_it_and_the_containers_in_it(
             first = asice.infolist()[0]
             assert (first.filename, first.compress_type) == ("mimetype", zipfile.ZIP_STORED)
             assert "attachment1" in asice.namelist()
+
+
+def test_a_container_of_any_size_goes_in_whole(unsigned: Make, tmp_path: Path) -> None:
+    """Also one that has to wait in a file."""
+    body = random.Random(1).randbytes(3 << 20)
+    records = [*logged(unsigned, 1), *logged(unsigned, 2, attachments=(body,))[1:]]
+    done, octets = written(records, tmp_path)
+    reader = ArchiveReader(io.BytesIO(octets))
+    found = dict(reader.containers())
+    assert found == dict(map(write_evidence, records))
+    assert reader.last == done.digest
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_log_refuses_is_no_fault_of_the_record(unsigned: Make, tmp_path: Path) -> None:
+    def contain(outline: Outline, out: IO[bytes]) -> str:
+        raise Fault("logging_failed.database_error", "gone")
+
+    outlines = map(outline_of, logged(unsigned, 1))
+    heading = Heading(None, SHA512)
+    with pytest.raises(Fault) as caught:
+        write_archive(outlines, contain, io.BytesIO(), heading, "none", ALL, folder=tmp_path)
+    assert caught.value.code == "logging_failed.database_error"
 
 
 def test_it_ends_with_the_container_that_makes_it_too_large(unsigned: Make, tmp_path: Path) -> None:
@@ -147,9 +193,11 @@ def test_work_can_be_given_up_between_two_containers(unsigned: Make, tmp_path: P
     def give_up() -> None:
         raise KeyboardInterrupt
 
+    records = logged(unsigned, 2)
     with pytest.raises(KeyboardInterrupt):
         write_archive(
-            iter(logged(unsigned, 2)),
+            map(outline_of, records),
+            contain_of(records),
             io.BytesIO(),
             Heading(None, SHA512),
             "none",

@@ -16,7 +16,7 @@ from xgate.ids import ClientId
 from xgate.messagelog.archive import Grouping, Rotation
 from xgate.messagelog.archiver import Archived, Archiver, clean_archived
 from xgate.messagelog.outbox import Outbox, Pending
-from xgate.messagelog.record import LoggedRecord, Record, Stamp
+from xgate.messagelog.record import Outline, Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.messagelog.store import Task
 from xgate.messagelog.target import FileTarget
@@ -73,7 +73,7 @@ class FrailStore(SqliteStore):
         with self.fuse():
             return super().links()
 
-    def archivable(self, upto: int, limit: int) -> Iterator[LoggedRecord]:
+    def archivable(self, upto: int, limit: int) -> Iterator[Outline]:
         with self.fuse():
             return super().archivable(upto, limit)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from zipfile import ZipFile
 
 import msgspec
 import pytest
 
 from xgate.errors import Fault
-from xgate.messagelog.evidence import write_evidence
+from xgate.messagelog.evidence import write_evidence, write_evidence_to
 from xgate.messagelog.record import LoggedRecord, Record, Stamp
+from xgate.messagelog.sqlite import SqliteStore
 from xgate.testing.authority import Authority
 from xgate.testing.conf import make_conf
+from xgate.testing.logstore_records import Made
 from xgate.trust.asic import read_container
 from xgate.trust.verify import Evidence, verify_container
 from xgate.trust.xades import read_signature, with_timestamp
@@ -43,6 +47,43 @@ def test_a_container_is_named_after_its_query(signed: Sign, authority: Authority
     answer = msgspec.structs.replace(record, response=True, query_id="a/b")
     name, _ = write_evidence(stamped(answer, authority))
     assert name == "a%2Fb-response-11.asice"
+
+
+def test_a_record_in_the_log_gives_the_same_container(
+    store: SqliteStore, signed: Sign, authority: Authority
+) -> None:
+    (record,) = signed(bodies=(b"\xff\0body",))
+    logged = stamped(record, authority)
+    (number,) = store.append([logged.record])
+    assert logged.stamp is not None
+    store.stamp({number: logged.stamp}, {})
+    out = BytesIO()
+    (outline,) = store.outlines()
+    name = write_evidence_to(store, outline, out)
+    (found,) = store.find()
+    assert (name, out.getvalue()) == write_evidence(found)
+    assert verify_container(make_conf(authority), out.getvalue()).missing == ()
+
+
+def test_a_large_body_is_in_no_memory_on_its_way(
+    store: SqliteStore, signed: Sign, authority: Authority, tmp_path: Path
+) -> None:
+    size = 16 << 20
+    (record,) = signed(bodies=(b"body",))
+    record = msgspec.structs.replace(stamped(record, authority).record, attachments=(Made(size),))
+    (number,) = store.append([record])
+    store.stamp({number: Stamp(b"token")}, {})
+    (outline,) = store.outlines()
+    tracemalloc.start()
+    try:
+        with (tmp_path / "container").open("w+b") as file:
+            write_evidence_to(store, outline, file)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < size // 4
+    with ZipFile(tmp_path / "container") as container:
+        assert container.getinfo("attachment1").file_size == size
 
 
 def test_octets_are_those_that_were_logged(signed: Sign, authority: Authority) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
+from zipfile import ZipFile
 
 import pytest
 import trio
@@ -17,7 +19,8 @@ from xgate.clock import SystemClock
 from xgate.errors import Fault
 from xgate.ids import ClientId, ServerId
 from xgate.messagelog.envelope import PlainEnvelope
-from xgate.messagelog.record import Record, Stamp
+from xgate.messagelog.evidence import write_evidence
+from xgate.messagelog.record import Outline, Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.messagelog.store import Waiting
 from xgate.net.errors import NetError
@@ -33,6 +36,7 @@ from xgate.securityserver.settings import MessagelogSettings, TlsSettings
 from xgate.serverconf.model import Authentication, Client, ServerConf
 from xgate.testing.authority import Authority
 from xgate.testing.conf import make_conf
+from xgate.trust.asic import MIME_TYPE
 from xgate.trust.verify import Evidence
 
 CLIENT = ClientId("XG", "COM", "1", "app")
@@ -60,7 +64,9 @@ def store(tmp_path: Path) -> SqliteStore:
     return SqliteStore(tmp_path / "log.sqlite")
 
 
-def log(store: SqliteStore, count: int, *, stamped: bool = True) -> list[int]:
+def log(
+    store: SqliteStore, count: int, *, stamped: bool = True, attachments: tuple[bytes, ...] = ()
+) -> list[int]:
     """This many requests under the query id, all alike."""
     records = [
         Record(
@@ -70,7 +76,7 @@ def log(store: SqliteStore, count: int, *, stamped: bool = True) -> list[int]:
             request_id="r",
             response=False,
             message=b"<message/>",
-            attachments=(),
+            attachments=attachments,
             evidence=Evidence(b"<signature/>"),
         )
         for number in range(count)
@@ -151,6 +157,27 @@ async def test_a_log_that_is_gone_is_a_500(serve: Any, store: SqliteStore, tmp_p
     assert body
 
 
+@pytest.mark.parametrize("more", ["", "&requestOnly&unique"])
+async def test_what_is_too_large_for_memory_comes_whole(
+    serve: Any, store: SqliteStore, more: str
+) -> None:
+    """A container alone, with its length; and two of them in a zip that leaves while it is made."""
+    body = random.Random(1).randbytes(3 << 20)
+    for number in log(store, 1 if more else 2, attachments=(body,)):
+        (logged,) = store.find(number=number)
+        name, octets = write_evidence(logged)
+    async with at(Desk(store), serve) as get:
+        status, kind, answer = await get(QUERY + more)
+    assert status == 200
+    if more:
+        assert (kind, answer) == (MIME_TYPE, octets)
+        return
+    with ZipFile(io.BytesIO(answer)) as bundle:
+        assert bundle.testzip() is None
+        assert len(bundle.namelist()) == 2
+        assert bundle.read(name) == octets
+
+
 class Forgetful:
     """A log whose records go (or lose their stamp) after they were found once."""
 
@@ -158,11 +185,13 @@ class Forgetful:
         self.store = store
         self.keep = keep
 
-    def outlines(self, **filters: Any) -> Any:
-        return self.store.outlines(**filters)
+    def outlines(self, *, number: int | None = None, **filters: Any) -> Any:
+        if number is not None and number not in self.keep:
+            return iter(())
+        return self.store.outlines(number=number, **filters)
 
-    def find(self, *, number: int) -> Any:
-        return self.store.find(number=number) if number in self.keep else iter(())
+    def read_part(self, outline: Outline, place: int) -> Any:
+        return self.store.read_part(outline, place)
 
 
 @pytest.mark.parametrize("more", ["", "&requestOnly&unique"])
@@ -190,12 +219,12 @@ async def test_a_failure_on_the_way_cuts_the_answer_off(serve: Any, store: Sqlit
     store.stamp({second: TOKEN}, {})
 
     class Failing(Forgetful):
-        def find(self, *, number: int) -> Any:
-            if number == second:
+        def read_part(self, outline: Outline, place: int) -> Any:
+            if outline.id == second:
                 raise Fault("logging_failed.database_error", "gone")
-            return super().find(number=number)
+            return super().read_part(outline, place)
 
-    async with at(Desk(Failing(store, {first})), serve) as get:
+    async with at(Desk(Failing(store, {first, second})), serve) as get:
         with pytest.raises(NetError):
             await get(QUERY)
 

@@ -7,10 +7,18 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from xgate.errors import Fault
-from xgate.trust.asic import MIME_TYPE, Container, container_name, read_container, write_container
+from xgate.trust.asic import (
+    MIME_TYPE,
+    Container,
+    container_name,
+    read_container,
+    write_container,
+    write_container_to,
+)
 from xgate.trust.strict_zip import read_zip, write_zip
 
 AT = datetime(2024, 12, 5, 13, 16, 34, tzinfo=UTC)
@@ -117,6 +125,16 @@ def test_a_container_written_anew_holds_the_reference_s_files(golden: Path, file
     assert sorted(ours.pop(manifest).splitlines()) == sorted(theirs.pop(manifest).splitlines())
     assert ours == theirs
     assert read_container(write_container(read, AT)) == read
+
+
+def test_attachments_that_come_in_pieces_give_the_same_octets() -> None:
+    octets = {"attachment1": b"one", "attachment2": b"", "attachment3": b"3" * 999}
+    read = msgspec.structs.replace(read_container(container()), attachments=tuple(octets.items()))
+    out = io.BytesIO()
+    pieces = [(name, (bytes([octet]) for octet in content)) for name, content in octets.items()]
+    write_container_to(out, read, pieces, AT)
+    assert out.getvalue() == write_container(read, AT)
+    assert read_container(out.getvalue()) == read
 
 
 def test_a_written_container_begins_with_its_stored_mimetype() -> None:

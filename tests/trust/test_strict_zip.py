@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xgate.errors import Fault
-from xgate.trust.strict_zip import read_zip, write_zip
+from xgate.trust.strict_zip import read_zip, write_zip, write_zip_to
 
 AT = datetime(2024, 12, 5, 13, 16, 34, tzinfo=UTC)
 LIMIT = 1_000_000
@@ -98,6 +98,18 @@ def test_a_reader_that_streams_finds_all_it_needs_in_front() -> None:
 def test_the_same_files_give_the_same_octets() -> None:
     files = [("mimetype", b"text"), ("a", b"b")]
     assert write_zip(files, at=AT, comment="") == write_zip(files, at=AT, comment="")
+
+
+@given(contents, st.integers(1, 50))
+@settings(max_examples=50, deadline=None)
+def test_files_that_come_in_pieces_give_the_same_octets(files: dict[str, bytes], size: int) -> None:
+    out = io.BytesIO()
+    cut = (
+        (name, [content[place : place + size] for place in range(0, len(content), size)])
+        for name, content in files.items()
+    )
+    write_zip_to(out, cut, at=AT, comment="c")
+    assert out.getvalue() == write_zip(files.items(), at=AT, comment="c")
 
 
 @pytest.mark.parametrize("data", [b"", b"P", b"no zip at all", b"PK\5\6" + b"\0" * 18])

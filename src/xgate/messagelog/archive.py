@@ -1,7 +1,7 @@
 """One archive, written from the log in one go: containers, links between them, and its name.
 
-The rule: the same records after the same link give the same octets. A container is in memory at a
-time; what grows with their number (lines of ``linkinginfo``, the zip's directory) waits in files.
+The rule: the same records after the same link give the same octets. What may be large waits in
+files: a container, and what grows with their number (lines of ``linkinginfo``, the directory).
 An archive ends with the container that makes it larger than wanted, before one of another group,
 and before one that is too much later than its first. Source: asic 3.
 """
@@ -20,17 +20,20 @@ import msgspec
 
 from xgate.errors import Fault
 from xgate.ids import ClientId
-from xgate.messagelog.evidence import write_evidence
-from xgate.messagelog.record import LoggedRecord
+from xgate.messagelog.record import Outline
 from xgate.trust.linking import LINKING_INFO, Chain, Heading, write_heading, write_line
 from xgate.trust.zip_writer import ZipWriter
 
-__all__ = ["Grouping", "Rotation", "Written", "group_of", "write_archive"]
+__all__ = ["Contain", "Grouping", "Rotation", "Written", "group_of", "write_archive"]
 
 Grouping = Literal["none", "member", "subsystem"]
 """Whose records share an archive: everybody's, a member's with its subsystems', or one owner's."""
 
-_IN_MEMORY = 1 << 20  # octets of lines, and of the directory, before they go to a file
+Contain = Callable[[Outline, IO[bytes]], str]
+"""Writes the container of a record into an empty file, and tells its name."""
+
+_IN_MEMORY = 1 << 20  # octets of a container, of lines or of the directory; more go to a file
+_PIECE = 1 << 18
 
 
 class Rotation(msgspec.Struct, frozen=True):
@@ -63,7 +66,8 @@ def group_of(owner: ClientId, grouping: Grouping) -> str | None:
 
 
 def write_archive(
-    records: Iterable[LoggedRecord],
+    records: Iterable[Outline],
+    contain: Contain,
     out: IO[bytes],
     heading: Heading,
     grouping: Grouping,
@@ -74,19 +78,20 @@ def write_archive(
 ) -> Written:
     """Write the first records of ``records``, at least one, in clear, as one archive.
 
-    :param out: only written to. :param folder: for temporary files.
+    :param contain: of the log that the records are in. :param out: only written to.
+    :param folder: for temporary files.
     :param between: is called after each container; may rest, or raise to give up.
     :raises Fault: ``archive_invalid_record`` for a record that gives no container.
     :raises OSError: it cannot be written.
     """
     with _Draft(out, heading, folder) as draft:
         group: str | None = None
-        for logged in records:
-            own = group_of(logged.record.owner, grouping)
-            if draft.numbers and (own != group or draft.is_late(logged, rotation)):
+        for outline in records:
+            own = group_of(outline.owner, grouping)
+            if draft.numbers and (own != group or draft.is_late(outline, rotation)):
                 break
             group = own
-            draft.add(logged)
+            draft.add(outline, contain)
             between()
             if draft.octets > rotation.octets or len(draft.numbers) >= rotation.records:
                 break
@@ -95,13 +100,11 @@ def write_archive(
 
 class _Draft:
     def __init__(self, out: IO[bytes], heading: Heading, folder: Path) -> None:
+        self._folder = folder
+        self._digest = heading.digest
         with ExitStack() as opened:
-            directory = opened.enter_context(
-                tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(folder), prefix="tmp-mlog-")
-            )
-            self._lines = opened.enter_context(
-                tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(folder), prefix="tmp-mlog-")
-            )
+            directory = opened.enter_context(self._file())
+            self._lines = opened.enter_context(self._file())
             self._opened = opened.pop_all()
         self._zip = ZipWriter(out, directory)
         self._chain = Chain(heading)
@@ -118,21 +121,28 @@ class _Draft:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def is_late(self, logged: LoggedRecord, rotation: Rotation) -> bool:
+    def is_late(self, outline: Outline, rotation: Rotation) -> bool:
         if self._began is None or not rotation.seconds:
             return False
-        return (logged.record.time - self._began).total_seconds() > rotation.seconds
+        return (outline.time - self._began).total_seconds() > rotation.seconds
 
-    def add(self, logged: LoggedRecord) -> None:
-        name, container = _container(logged)
-        time = logged.record.time
-        self._zip.add(name, container, time)
-        self._line(write_line(self._chain.add(container), name))
+    def add(self, outline: Outline, contain: Contain) -> None:
+        time = outline.time
+        with self._file() as container:
+            name = _named(contain, outline, container)
+            size, crc, state = container.tell(), 0, self._digest.new()
+            container.seek(0)
+            while piece := container.read(_PIECE):
+                crc = zlib.crc32(piece, crc)
+                state.update(piece)
+            container.seek(0)
+            self._zip.add_file(name, container, size, crc, time)
+        self._line(write_line(self._chain.add_digest(state), name))
         if self._began is None:
             self._began = self._first = self._last = time
         self._first, self._last = min(self._first, time), max(self._last, time)
-        self.numbers.append(logged.id)
-        self.octets += len(container)
+        self.numbers.append(outline.id)
+        self.octets += size
 
     def finish(self) -> Written:
         size = self._lines.tell()
@@ -141,14 +151,20 @@ class _Draft:
         self._zip.finish()
         return Written(tuple(self.numbers), self._chain.last, self._first, self._last)
 
+    def _file(self) -> IO[bytes]:
+        """In memory as long as it is small, and then without a name."""
+        return tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self._folder), prefix="tmp-mlog-")
+
     def _line(self, line: bytes) -> None:
         self._lines.write(line)
         self._crc = zlib.crc32(line, self._crc)
 
 
-def _container(logged: LoggedRecord) -> tuple[str, bytes]:
+def _named(contain: Contain, outline: Outline, out: IO[bytes]) -> str:
     try:
-        return write_evidence(logged)
+        return contain(outline, out)
     except (Fault, ValueError) as error:
-        text = f"Record {logged.id} gives no container: {error}"
+        if isinstance(error, Fault) and error.code.startswith("logging_failed"):
+            raise  # of the log, not of what is in it
+        text = f"Record {outline.id} gives no container: {error}"
         raise Fault("archive_invalid_record", text) from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from itertools import chain
 
 import msgspec
@@ -20,6 +21,7 @@ from xgate.algorithms import SHA512, Digest
 from xgate.errors import Fault
 from xgate.messagelog.archive import Grouping, Rotation, group_of, write_archive
 from xgate.messagelog.envelope import Envelope, PlainEnvelope
+from xgate.messagelog.evidence import write_evidence_to
 from xgate.messagelog.outbox import Outbox, Pending
 from xgate.messagelog.store import LogStore
 from xgate.messagelog.target import ArchiveTarget
@@ -99,13 +101,14 @@ class Archiver:
             first = next(records, None)
             if first is None:
                 return None
-            owner = first.record.owner
+            owner = first.owner
             group = group_of(owner, self._grouping)
             previous = self._store.links().get(group)
             member = None if group is None else owner.member
             with self.envelope.open(self._outbox.draft, member) as out:
                 written = write_archive(
                     chain([first], records),
+                    partial(write_evidence_to, self._store),
                     out,
                     Heading(previous, self._digest),
                     self._grouping,

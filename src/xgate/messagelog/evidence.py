@@ -6,11 +6,14 @@ The rule: octets go in as they were logged; a record without a timestamp has no 
 
 from __future__ import annotations
 
-from xgate.messagelog.record import LoggedRecord, Stamp, whole
-from xgate.trust.asic import Container, container_name, write_container
+from typing import IO
+
+from xgate.messagelog.record import LoggedRecord, Outline, Stamp, whole
+from xgate.messagelog.store import LogStore
+from xgate.trust.asic import Container, container_name, write_container, write_container_to
 from xgate.trust.verify import Evidence
 
-__all__ = ["contained", "write_evidence"]
+__all__ = ["contained", "write_evidence", "write_evidence_to"]
 
 
 def write_evidence(logged: LoggedRecord) -> tuple[str, bytes]:
@@ -27,6 +30,22 @@ def write_evidence(logged: LoggedRecord) -> tuple[str, bytes]:
     container = contained(record.message, record.evidence, logged.stamp, attachments)
     name = container_name(record.query_id, record.response, logged.id)
     return name, write_container(container, record.time)
+
+
+def write_evidence_to(store: LogStore, outline: Outline, out: IO[bytes]) -> str:
+    """Write the same container, of a record whose attachments are not held in memory; its name.
+
+    :param out: empty, seekable. :raises Fault: as ``write_evidence``; as the store's.
+    """
+    message = b"".join(store.read_part(outline, 0))
+    attachments = [
+        (f"attachment{place}", store.read_part(outline, place))
+        for place, octets in enumerate(outline.attachment_octets, start=1)
+        if octets is not None
+    ]
+    container = contained(message, outline.evidence, outline.stamp)
+    write_container_to(out, container, attachments, outline.time)
+    return container_name(outline.query_id, outline.response, outline.id)
 
 
 def contained(

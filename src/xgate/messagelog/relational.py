@@ -49,9 +49,9 @@ class RelationalReader(ABC):
         number: int | None = self._ask(rows.NEWEST_STAMPED)[0][0]
         return number
 
-    def archivable(self, upto: int, limit: int) -> Iterator[LoggedRecord]:
+    def archivable(self, upto: int, limit: int) -> Iterator[Outline]:
         """Stamped records that are not archived (``LogStore.archivable``)."""
-        return self._records(rows.ARCHIVABLE, (upto, limit))
+        return self._outlines(rows.ARCHIVABLE, (upto, limit))
 
     @abstractmethod
     def _ask(self, text: str, values: Sequence[object] = ()) -> list[Any]:

@@ -154,7 +154,7 @@ def parts_of(record: Record) -> Iterator[tuple[int, bytes | Body]]:
 
 
 def read_record(row: Sequence[Any], parts: Mapping[int, bytes]) -> LoggedRecord:
-    """One row of ``select`` or ``ARCHIVABLE``, with the record's ``PARTS``."""
+    """One row of ``select``, with the record's ``PARTS``."""
     record = Record(
         message=parts[0],
         attachments=tuple(parts.get(index) for index in range(1, row[_ATTACHMENTS] + 1)),
@@ -164,7 +164,7 @@ def read_record(row: Sequence[Any], parts: Mapping[int, bytes]) -> LoggedRecord:
 
 
 def read_outline(row: Sequence[Any], sizes: Mapping[int, int]) -> Outline:
-    """One row of ``select``, with the record's ``SIZES``."""
+    """One row of ``select`` or ``ARCHIVABLE``, with the record's ``SIZES``."""
     return Outline(
         id=row[0],
         message_octets=sizes[0],

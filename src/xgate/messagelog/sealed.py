@@ -72,12 +72,9 @@ class SealedStore:
         """See ``LogStore.newest_stamped``."""
         return self._store.newest_stamped()
 
-    def archivable(self, upto: int, limit: int) -> Iterator[LoggedRecord]:
-        """Find and open (``LogStore.archivable``).
-
-        :raises Fault: as ``RecordKeys.open``.
-        """
-        return _passed_on(self._store.archivable(upto, limit), self._keys.open)
+    def archivable(self, upto: int, limit: int) -> Iterator[Outline]:
+        """Find, and count as ``outlines`` does (``LogStore.archivable``)."""
+        return _passed_on(self._store.archivable(upto, limit), opened_outline)
 
     def links(self) -> Mapping[str | None, Link]:
         """See ``LogStore.links``."""

@@ -141,11 +141,11 @@ class LogStore(Protocol):
     def newest_stamped(self) -> int | None:
         """The highest number of a record that is stamped and not archived."""
 
-    def archivable(self, upto: int, limit: int) -> Iterator[LoggedRecord]:
-        """Records that are stamped, not archived and have a number of at most ``upto``.
+    def archivable(self, upto: int, limit: int) -> Iterator[Outline]:
+        """Outlines of what is stamped, not archived, and has a number of at most ``upto``.
 
         Those of one owner, and of one member, stand together: ordered by the pieces of the owner's
-        ``url`` form, a member before its subsystems, then by number. A message at a time in memory.
+        ``url`` form, a member before its subsystems, then by number.
         """
 
     def links(self) -> Mapping[str | None, Link]:

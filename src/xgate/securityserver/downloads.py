@@ -2,22 +2,22 @@
 proves them to anyone.
 
 The rule: whoever may send messages for a client may have that client's evidence, and nobody else;
-the configuration is for everybody. A container is in memory at a time, and no reading of the log is
-open while a slow client takes what it asked for. Where archives are encrypted, so is this. The
-threads of this work are few and their own.
+the configuration is for everybody. A container that is large is made in a file, one at a time, and
+no reading of the log is open while a slow client takes what it asked for. Where archives are
+encrypted, so is this. The threads of this work are few and their own.
 Source: asic 6.
 """
 
 from __future__ import annotations
 
-import io
 import tempfile
+import zlib
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import msgspec
 import trio
@@ -27,7 +27,7 @@ from xgate.errors import Fault
 from xgate.globalconf.verification import write_verification_zip
 from xgate.ids import ClientId
 from xgate.messagelog.envelope import Envelope
-from xgate.messagelog.evidence import write_evidence
+from xgate.messagelog.evidence import write_evidence_to
 from xgate.messagelog.store import LogStore, Waiting
 from xgate.net.server import Exchange
 from xgate.policy.admit import check_registered
@@ -56,6 +56,7 @@ T = TypeVar("T")
 
 _ZIP, _BINARY = "application/zip", "application/octet-stream"
 _PIECE = 1 << 18
+_IN_MEMORY = 1 << 20  # octets of what is handed out; more go to a file
 _THREADS = 2
 _LIMITER: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("downloads")
 
@@ -65,6 +66,15 @@ class _Found(msgspec.Struct, frozen=True):
 
     numbers: list[int]
     waiting: list[Waiting]
+
+
+class _Made(msgspec.Struct, frozen=True):
+    """A container: its name, its octets and how many, and its record's time."""
+
+    name: str
+    file: IO[bytes]
+    size: int
+    time: datetime
 
 
 async def hand_out(target: Target, exchange: Exchange, server: SecurityServer, note: Note) -> None:
@@ -128,11 +138,16 @@ async def _ensure_stamped(
 
 
 async def _hand_out_one(numbers: Sequence[int], exchange: Exchange, store: LogStore) -> None:
-    made = await _in_thread(lambda: next(_containers(store, numbers), None))
-    if made is None:
-        raise nothing_found()
-    name, octets, _ = made
-    await exchange.respond(200, _head(MIME_TYPE, f'attachment; filename="{name}"'), octets)
+    with closing(_containers(store, numbers)) as containers:
+        made = await _in_thread(lambda: next(containers, None))
+        if made is None:
+            raise nothing_found()
+        head = _head(MIME_TYPE, f'attachment; filename="{made.name}"')
+        await exchange.settle_request()
+        await exchange.start(200, [*head, ("Content-Length", str(made.size))])
+        for piece in _pieces(made.file):
+            await exchange.send(piece)
+        await exchange.finish()
 
 
 async def _hand_out_all(
@@ -162,14 +177,16 @@ async def _hand_out_sealed(
     """Encrypted as this client's archives are: made whole in a file, and then sent."""
     store = server.messagelog.store
     grouped = server.settings.messagelog.archive.grouping != "none"
-    name = bundle_name(wanted)
-    pieces: Iterator[bytes] = _bundle(store, numbers)
-    if wanted.unique:
-        container = await _in_thread(lambda: next(_containers(store, numbers), None))
-        if container is None:
-            raise nothing_found()
-        name, pieces = container[0], iter([container[1]])
-    with tempfile.TemporaryDirectory(prefix="xgate-") as folder:
+    with ExitStack() as opened:
+        name = bundle_name(wanted)
+        pieces: Iterator[bytes] = opened.enter_context(closing(_bundle(store, numbers)))
+        if wanted.unique:
+            containers = opened.enter_context(closing(_containers(store, numbers)))
+            made = await _in_thread(lambda: next(containers, None))
+            if made is None:
+                raise nothing_found()
+            name, pieces = made.name, _pieces(made.file)
+        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="xgate-"))
         path = Path(folder) / "sealed"
         member = owner.member if grouped else None
         if not await _in_thread(lambda: _seal(server.envelope, path, member, pieces)):
@@ -178,7 +195,7 @@ async def _hand_out_sealed(
         await exchange.settle_request()
         await exchange.start(200, head)
         with path.open("rb") as file:
-            while piece := file.read(_PIECE):
+            for piece in _pieces(file):
                 await exchange.send(piece)
         await exchange.finish()
 
@@ -195,26 +212,48 @@ def _seal(envelope: Envelope, path: Path, member: ClientId | None, pieces: Itera
 
 
 def _bundle(store: LogStore, numbers: Sequence[int]) -> Generator[bytes, None, None]:
-    """The octets of a zip of containers, a container at a time; none at all without containers."""
-    out = io.BytesIO()
-    with tempfile.TemporaryFile() as directory:
+    """The octets of a zip of containers, as they are made; none at all without containers."""
+    with _file() as out, _file() as directory, closing(_containers(store, numbers)) as containers:
         writer = ZipWriter(out, directory)
-        for name, octets, at in _containers(store, numbers):
-            writer.add(name, octets, at)
-            yield out.getvalue()
-            out.seek(0)
-            out.truncate()
+        for made in containers:
+            crc = 0
+            for piece in _pieces(made.file):
+                crc = zlib.crc32(piece, crc)
+            made.file.seek(0)
+            writer.add_file(made.name, made.file, made.size, crc, made.time)
+            yield from _taken(out)
         if directory.tell():
             writer.finish()
-            yield out.getvalue()
+            yield from _taken(out)
 
 
-def _containers(store: LogStore, numbers: Sequence[int]) -> Iterator[tuple[str, bytes, datetime]]:
-    """Name, octets and time of each; what has gone meanwhile is passed over."""
+def _containers(store: LogStore, numbers: Sequence[int]) -> Generator[_Made, None, None]:
+    """One after the other, each gone with the next; what has gone meanwhile is passed over."""
     for number in numbers:
-        for logged in store.find(number=number):
-            if logged.stamp is not None:
-                yield (*write_evidence(logged), logged.record.time)
+        for outline in store.outlines(number=number):
+            if outline.stamp is not None:
+                with _file() as file:
+                    name = write_evidence_to(store, outline, file)
+                    yield _Made(name, file, file.tell(), outline.time)
+
+
+def _file() -> IO[bytes]:
+    """In memory as long as it is small, and then without a name."""
+    return tempfile.SpooledTemporaryFile(_IN_MEMORY)
+
+
+def _taken(file: IO[bytes]) -> Iterator[bytes]:
+    """All that was written; the file is empty then."""
+    yield from _pieces(file)
+    file.seek(0)
+    file.truncate()
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """All of it, from the beginning."""
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        yield piece
 
 
 def _head(content_type: str, disposition: str) -> list[tuple[str, str]]:

@@ -76,13 +76,13 @@ class UpkeepDuties:
             store.stamp({n: Stamp(b"t") for n in numbers}, {})
             assert store.newest_stamped() == numbers[-1]
             order = [numbers[place] for place in (2, 3, 0, 4, 1)]
-            assert [logged.id for logged in store.archivable(last, 100)] == order
-            assert [logged.id for logged in store.archivable(last, 2)] == order[:2]
-            upto = [logged.id for logged in store.archivable(numbers[2], 100)]
+            assert [outline.id for outline in store.archivable(last, 100)] == order
+            assert [outline.id for outline in store.archivable(last, 2)] == order[:2]
+            upto = [outline.id for outline in store.archivable(numbers[2], 100)]
             assert upto == [numbers[2], numbers[0], numbers[1]]
             found = next(store.archivable(last, 1))
             assert found.stamp == Stamp(b"t")
-            assert found.record.message == b"message 2"
+            assert found == next(store.outlines(number=numbers[2]))
 
     def test_marks_and_links_are_put_together(self, open_store: OpenStore) -> None:
         """A group's last link is replaced, others stay; no group is a group of its own."""

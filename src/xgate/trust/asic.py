@@ -7,20 +7,30 @@ Writing gives exactly the entries of asic 1. Sources: asic 1, 2, 5 and 7.
 
 from __future__ import annotations
 
+import io
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
+from typing import IO
 from urllib.parse import quote_plus
 
 import msgspec
 
 from xgate.algorithms import SHA512
 from xgate.errors import Fault
-from xgate.trust.strict_zip import read_zip, write_zip
+from xgate.trust.strict_zip import read_zip, write_zip_to
 from xgate.trust.xades_read import read_signature
 
-__all__ = ["MIME_TYPE", "Container", "container_name", "read_container", "write_container"]
+__all__ = [
+    "MIME_TYPE",
+    "Container",
+    "container_name",
+    "read_container",
+    "write_container",
+    "write_container_to",
+]
 
 MIME_TYPE = "application/vnd.etsi.asic-e+zip"
 """The media type of a container."""
@@ -116,8 +126,28 @@ def write_container(container: Container, at: datetime) -> bytes:
     :param at: the record's time, aware.
     :raises Fault: as ``Container.token``: without a time-stamp there is no proof to hand out.
     """
+    out = io.BytesIO()
+    write_container_to(out, container, [(n, (octets,)) for n, octets in container.attachments], at)
+    return out.getvalue()
+
+
+def write_container_to(
+    out: IO[bytes],
+    container: Container,
+    attachments: Sequence[tuple[str, Iterable[bytes]]],
+    at: datetime,
+) -> None:
+    """The same octets, with attachments that are not held in memory.
+
+    :param out: empty, seekable. :param container: its own attachments are not looked at.
+    :raises Fault: as ``write_container``.
+    """
     _ = container.token
-    return write_zip(_files(container), at=at, comment=f"mimetype={MIME_TYPE}")
+    files = chain(
+        ((name, (content,)) for name, content in _files(container, [n for n, _ in attachments])),
+        attachments,
+    )
+    write_zip_to(out, files, at=at, comment=f"mimetype={MIME_TYPE}")
 
 
 def container_name(query_id: str, response: bool, record_id: int) -> str:
@@ -167,7 +197,8 @@ def _attachments(files: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
         yield found[number], files[found[number]]
 
 
-def _files(container: Container) -> Iterator[tuple[str, bytes]]:
+def _files(container: Container, attachments: list[str]) -> Iterator[tuple[str, bytes]]:
+    """All but the attachments, which come last."""
     yield "mimetype", MIME_TYPE.encode()
     parts = [
         (entry, content)
@@ -176,11 +207,10 @@ def _files(container: Container) -> Iterator[tuple[str, bytes]]:
     ]
     yield from parts
     named = [entry for entry, _ in parts if not entry.startswith("META-INF/")]
-    yield _MANIFEST, _manifest(named, [name for name, _ in container.attachments])
+    yield _MANIFEST, _manifest(named, attachments)
     if container.timestamp is not None:
         yield _ASIC_MANIFEST, _asic_manifest(container.timestamp_chain_result or b"")
         yield _ENTRIES["timestamp"], container.timestamp
-    yield from container.attachments
 
 
 def _manifest(documents: list[str], attachments: list[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""Small zip files as a whole: containers, from octets to files and back.
+"""Small zip files: containers, from octets to files and back.
 
 The rule: reading is strict (``zip_reader``), sizes are summed up before anything is inflated, and
 of two files no name is the same, whatever the case. What we write has no data descriptors: any
@@ -11,6 +11,9 @@ import io
 import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import IO
+
+import msgspec
 
 from xgate.errors import Fault
 from xgate.trust.zip_reader import ZipReader, safe_name
@@ -27,7 +30,7 @@ from xgate.trust.zip_records import (
     write_local,
 )
 
-__all__ = ["read_zip", "write_zip"]
+__all__ = ["read_zip", "write_zip", "write_zip_to"]
 
 _ENTRY_LIMIT = 10_000
 
@@ -72,10 +75,20 @@ def _read(reader: ZipReader, limit: int) -> dict[str, bytes]:
 
 
 def write_zip(files: Iterable[tuple[str, bytes]], *, at: datetime, comment: str) -> bytes:
+    """A zip of these files, in memory; as ``write_zip_to``."""
+    out = io.BytesIO()
+    write_zip_to(out, ((name, (content,)) for name, content in files), at=at, comment=comment)
+    return out.getvalue()
+
+
+def write_zip_to(
+    out: IO[bytes], files: Iterable[tuple[str, Iterable[bytes]]], *, at: datetime, comment: str
+) -> None:
     """A zip of these files: the first one stored, the others deflated, all sizes in front.
 
-    The same input gives the same octets.
+    The same input gives the same octets. A piece of a file is in memory at a time.
 
+    :param out: empty, and seekable: what comes in front of a file is known behind it.
     :param at: aware; becomes every file's time, in UTC (a zip counts from 1980).
     :raises ValueError: a time before 1980 or after 2107.
     """
@@ -83,24 +96,36 @@ def write_zip(files: Iterable[tuple[str, bytes]], *, at: datetime, comment: str)
     if not 1980 <= moment.year <= 2107:
         raise ValueError(f"a zip file cannot tell the year {moment.year}")
     time = dos_time(moment)
-    parts: list[bytes] = []
-    directory: list[bytes] = []
-    position = 0
-    for number, (name, content) in enumerate(files):
-        encoded = name.encode()
-        flags = 0 if name.isascii() else UTF8
-        method, packed = (DEFLATED, _deflated(content)) if number else (STORED, content)
-        crc = zlib.crc32(content)
-        entry = Entry(encoded, flags, method, crc, len(packed), len(content), position)
-        header = write_local(entry, time, b"")
-        parts += (header, packed)
-        directory.append(write_central(entry, time, b""))
-        position += len(header) + len(packed)
-    length = sum(map(len, directory))
-    end = write_end(len(directory), position, length, comment.encode("ascii"))
-    return b"".join((*parts, *directory, end))
+    directory = [
+        write_central(_write_file(out, name, pieces, time, deflate=number > 0), time, b"")
+        for number, (name, pieces) in enumerate(files)
+    ]
+    position, length = out.tell(), sum(map(len, directory))
+    out.writelines(directory)
+    out.write(write_end(len(directory), position, length, comment.encode("ascii")))
 
 
-def _deflated(content: bytes) -> bytes:
+def _write_file(
+    out: IO[bytes], name: str, pieces: Iterable[bytes], time: int, *, deflate: bool
+) -> Entry:
+    flags = 0 if name.isascii() else UTF8
+    method = DEFLATED if deflate else STORED
+    entry = Entry(name.encode(), flags, method, 0, 0, 0, out.tell())
+    out.write(write_local(entry, time, b""))
+    begin, crc, size = out.tell(), 0, 0
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return packer.compress(content) + packer.flush()
+    for piece in pieces:
+        crc = zlib.crc32(piece, crc)
+        size += len(piece)
+        out.write(packer.compress(piece) if deflate else piece)
+    if deflate:
+        out.write(packer.flush())
+    end = out.tell()
+    entry = msgspec.structs.replace(entry, crc=crc, packed=end - begin, size=size)
+    header = write_local(entry, time, b"")
+    if len(header) != begin - entry.offset:
+        raise ValueError("a file of 4 GiB or more has no place here")
+    out.seek(entry.offset)
+    out.write(header)
+    out.seek(end)
+    return entry
