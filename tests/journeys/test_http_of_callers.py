@@ -12,6 +12,9 @@ import pytest
 import trio
 from tests.journeys.rows import good
 
+from xgate.net.client import connect
+from xgate.net.context import service_context
+from xgate.net.errors import NetError
 from xgate.sandbox.country import CONSUMER, PROVIDER
 
 if TYPE_CHECKING:
@@ -48,6 +51,25 @@ CLOSE = "Connection: close"
 async def pieces(octets: bytes) -> AsyncIterator[bytes]:
     for start in range(0, len(octets), 100):
         yield octets[start : start + 100]
+
+
+async def test_who_is_refused_at_the_door_finds_the_cause_in_the_log(caller: Caller) -> None:
+    answer = await talk(caller, head("GET", ECHO, "Content-Length: 1", "Content-Length: 1"))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    line = await caller.running.consumer.wait("request refused")
+    assert (line["peer"], line["status"]) == ("127.0.0.1", 400)
+    assert line["cause"] == "more than one header says where the message ends"
+
+
+async def test_whose_handshake_fails_finds_the_cause_in_the_log(caller: Caller) -> None:
+    host, ports = caller.country.provider.address, caller.country.ports
+    connection = await connect(host, ports.server, tls=service_context(), timeout=5.0)
+    with pytest.raises(NetError):  # in TLS 1.3 it shows only here
+        await connection.receive_head()
+    await connection.aclose()
+    line = await caller.running.provider.wait("handshake failed")
+    assert (line["door"], line["peer"]) == ("server", "127.0.0.1")
+    assert line["cause"].startswith("TLS failed: ")
 
 
 @pytest.mark.parametrize("secure", [False, True])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -233,6 +234,27 @@ async def test_ambiguous_requests_get_one_refusal_and_nothing_after_it_is_served
     assert answer.count(b"HTTP/1.1 ") == 1
     assert b"Connection: close\r\n" in answer
     assert served == []
+
+
+async def test_who_is_refused_before_the_handler_is_told_of(autojump_clock: MockClock) -> None:
+    refused: list[tuple[int, str]] = []
+
+    def tell(status: int, text: str) -> None:
+        refused.append((status, text))
+
+    for said in (GET.replace(b"Host", b"Most"), GET + b"GET\n", GET[:-2]):
+        near, far = stream_pair()
+        async with trio.open_nursery() as nursery:
+            serve = partial(serve_connection, refused=tell)
+            nursery.start_soon(serve, far, say_ok, ServerLimits(), FakeClock())
+            await near.send_all(said)
+            await read_all(near)
+            near.close()
+    assert refused == [
+        (400, "exactly one Host is required"),
+        (400, "a control character or a bare line end"),
+        (408, "the request took too long"),
+    ]
 
 
 async def test_a_malformed_request_behind_a_good_one_is_refused_in_its_turn() -> None:

@@ -36,6 +36,20 @@ def test_a_library_s_warning_is_a_line() -> None:
     ]
 
 
+def test_the_trace_of_a_defect_is_told_with_it() -> None:
+    lines: list[bytes] = []
+    with libraries_into(Journal(SystemClock(), lines.append)):
+        try:
+            raise RuntimeError("a defect")
+        except RuntimeError:
+            LIBRARY.exception("the exchange ended")
+        LIBRARY.warning("by the way")
+    defect, other = map(json.loads, lines)
+    assert defect["text"] == "the exchange ended"
+    assert "RuntimeError: a defect" in defect["trace"]
+    assert "trace" not in other
+
+
 def test_an_error_that_nobody_is_told_of_is_a_line() -> None:
     lines: list[bytes] = []
     before = sys.unraisablehook

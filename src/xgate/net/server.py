@@ -69,14 +69,17 @@ async def serve_connection(
     limits: ServerLimits,
     clock: Clock,
     drain: Drain | None = None,
+    *,
+    refused: Callable[[int, str], None] = lambda status, text: None,
 ) -> None:
     """Serve exchanges until one side closes; then close the stream. Raises nothing of the peer's.
 
     :param handler: answers one exchange; if it ends without an answer the client gets a 500.
     :param clock: for the Date header. :param drain: when it starts, the present exchange is the
         last, and an idle connection is closed at once.
+    :param refused: is told with which status and words the handler was spared a request.
     """
-    connection = _Connection(stream, limits, clock, drain or Drain())
+    connection = _Connection(stream, limits, clock, drain or Drain(), refused)
     linger = 0.0
     try:
         while await connection.serve_one(handler):
@@ -227,7 +230,14 @@ _STATUSES = frozenset(HTTPStatus)
 class _Connection:
     """The server's end of one connection, exchange after exchange."""
 
-    def __init__(self, stream: Stream, limits: ServerLimits, clock: Clock, drain: Drain) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        limits: ServerLimits,
+        clock: Clock,
+        drain: Drain,
+        refused: Callable[[int, str], None],
+    ) -> None:
         self.stream = stream
         self.limits = limits
         self.http = HttpEnd(
@@ -235,6 +245,7 @@ class _Connection:
         )
         self._clock = clock
         self._drain = drain
+        self._refused = refused
 
     @property
     def unread(self) -> bool:
@@ -246,7 +257,9 @@ class _Connection:
         try:
             request = await self._wait_for_request()
         except (HttpError, TimedOutError) as error:
-            await self._refuse(*_blame(error))
+            status, text = _blame(error)
+            self._refused(status, text)
+            await self._refuse(status, text)
             return False
         if request is None:
             return False

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import msgspec
@@ -20,8 +21,9 @@ from xgate.clock import Clock
 from xgate.errors import Fault
 from xgate.net.descriptors import count_descriptors
 from xgate.net.drain import Drain
+from xgate.net.errors import NetError
 from xgate.net.http import Pace
-from xgate.net.listen import AcceptLimits, Crowd, listen_on, serve_listeners
+from xgate.net.listen import AcceptLimits, Crowd, listen_on, serve_listeners, source_of
 from xgate.net.server import Exchange, ServerLimits, serve_connection
 from xgate.net.stream import SocketStream, Stream
 from xgate.net.tls import TlsStream, accept_tls
@@ -33,6 +35,7 @@ from xgate.securityserver.journal import Journal
 from xgate.securityserver.limit_settings import LimitSettings
 from xgate.securityserver.occupancy import look_at
 from xgate.securityserver.ocsp_responder import answer_ocsp_query
+from xgate.securityserver.seldom import Seldom
 from xgate.securityserver.server import SecurityServer
 from xgate.securityserver.settings import ListenSettings
 
@@ -55,8 +58,6 @@ _MESSAGE_DOORS = 4  # the first ones; behind the others stand those who watch ov
 _HEARD_OUT, _HEARD_OUT_SECONDS = 64 << 20, 60.0
 _WATCHERS = AcceptLimits(total=64, per_address=32)
 # Of each source that is refused one line is written in so many seconds.
-_TOLD_SECONDS = 60.0
-_TOLD_SOURCES = 1000
 
 _Handler = Callable[[SocketStream], Awaitable[None]]
 _Journey = Callable[[Exchange], Awaitable[None]]
@@ -141,15 +142,15 @@ async def serve_doors(
     """Serve at all doors until ``drain`` has started and whoever was inside has left."""
     settings = server.settings.limits
     health = Health(server)
+    look = partial(look_at, server)
+    seldom = Seldom(server.journal, server.clock)
     handlers = (
-        _for_callers(server, drain),
-        _information_system(server, drain),
-        _peer(server, drain),
-        _connection(server, partial(_ocsp, server=server), drain),
-        _connection(
-            server, partial(answer_health, health=health, look=partial(look_at, server)), drain
-        ),
-        _connection(server, partial(answer_admin, health=health), drain),
+        _for_callers(server, drain, seldom),
+        _information_system(server, drain, seldom),
+        _peer(server, drain, seldom),
+        _connection(server, partial(_ocsp, server=server), drain, seldom),
+        _connection(server, partial(answer_health, health=health, look=look), drain, seldom),
+        _connection(server, partial(answer_admin, health=health), drain, seldom),
     )
     async with trio.open_nursery() as nursery:
         for number, (sockets, handler) in enumerate(zip(doors.sockets(), handlers, strict=True)):
@@ -163,19 +164,11 @@ async def serve_doors(
 def open_crowd(settings: LimitSettings, clock: Clock, journal: Journal) -> Crowd:
     """Who may be inside at all doors for messages together; whom it refuses, the journal tells."""
     limits = AcceptLimits(_most_connections(settings.connections), settings.connections_per_address)
-    told: dict[str, float] = {}
+    limit = f"[limits] connections-per-address = {limits.per_address}, and no more than are free"
+    seldom = Seldom(journal, clock)
 
     def tell(source: str) -> None:
-        now = clock.monotonic()
-        if now - told.get(source, -math.inf) < _TOLD_SECONDS:
-            return
-        if len(told) >= _TOLD_SOURCES:
-            told.clear()
-        told[source] = now
-        limit = (
-            f"[limits] connections-per-address = {limits.per_address}, and no more than are free"
-        )
-        journal.event("connection refused", peer=source, limit=limit)
+        seldom.event(source, "connection refused", peer=source, limit=limit)
 
     return Crowd(limits, tell)
 
@@ -189,6 +182,7 @@ def _connection(
     server: SecurityServer,
     handle: _Journey,
     drain: Drain,
+    seldom: Seldom,
     *,
     ignored: int = 0,
     ignored_time: float = math.inf,
@@ -209,39 +203,63 @@ def _connection(
     )
 
     async def serve(stream: Stream) -> None:
-        await serve_connection(stream, handle, limits, server.clock, drain)
+        def refused(status: int, text: str) -> None:
+            who = stream.peer_address
+            thing = (source_of(who), text)
+            seldom.event(thing, "request refused", peer=who, status=status, cause=text)
+
+        await serve_connection(stream, handle, limits, server.clock, drain, refused=refused)
 
     return serve
 
 
-def _for_callers(server: SecurityServer, drain: Drain) -> Callable[[Stream], Awaitable[None]]:
+def _for_callers(
+    server: SecurityServer, drain: Drain, seldom: Seldom
+) -> Callable[[Stream], Awaitable[None]]:
     """Who is refused while it uploads is heard out for a minute, for it learns of it at the end."""
     ask_here = partial(ask, server=server)
-    return _connection(server, ask_here, drain, ignored=_HEARD_OUT, ignored_time=_HEARD_OUT_SECONDS)
+    return _connection(
+        server, ask_here, drain, seldom, ignored=_HEARD_OUT, ignored_time=_HEARD_OUT_SECONDS
+    )
 
 
-def _information_system(server: SecurityServer, drain: Drain) -> _Handler:
-    serve = _for_callers(server, drain)
+def _information_system(server: SecurityServer, drain: Drain, seldom: Seldom) -> _Handler:
+    serve = _for_callers(server, drain, seldom)
 
     async def handle(stream: SocketStream) -> None:
         seconds = server.settings.limits.handshake_seconds
-        await serve(await accept_tls(stream, server.internal.for_callers, timeout=seconds))
+        with _failures_told(seldom, stream, "client_https"):
+            tls = await accept_tls(stream, server.internal.for_callers, timeout=seconds)
+        await serve(tls)
 
     return handle
 
 
-def _peer(server: SecurityServer, drain: Drain) -> _Handler:
+@contextmanager
+def _failures_told(seldom: Seldom, stream: SocketStream, door: str) -> Iterator[None]:
+    """A handshake that fails gets a line: of whoever is refused there nothing else is known."""
+    try:
+        yield
+    except NetError as error:
+        who, cause = stream.peer_address, str(error)
+        thing = (source_of(who), door, cause)
+        seldom.event(thing, "handshake failed", door=door, peer=who, cause=cause)
+        raise
+
+
+def _peer(server: SecurityServer, drain: Drain, seldom: Seldom) -> _Handler:
     limits = server.settings.limits
     provide_here = partial(provide, server=server)
     # The reference's client side reads nothing before it has written all (pipeline 16.5).
-    serve = _connection(server, provide_here, drain, ignored=limits.body_bytes)
+    serve = _connection(server, provide_here, drain, seldom, ignored=limits.body_bytes)
     inside: Counter[bytes] = Counter()
 
     async def serve_server(stream: TlsStream) -> None:
         (leaf, *_) = stream.peer_chain
         if inside[leaf] >= limits.connections_per_server:
             server.servers_refused += 1
-            server.journal.event(
+            seldom.event(
+                leaf,
                 "peer refused",
                 peer=stream.peer_address,
                 cause=f"it has {limits.connections_per_server} connections already",
@@ -261,9 +279,12 @@ def _peer(server: SecurityServer, drain: Drain) -> _Handler:
         try:
             context = await server.wait_peer_context(server.world.value)
         except Fault as fault:
-            server.journal.event("peer refused", peer=stream.peer_address, cause=fault.text)
+            who = stream.peer_address
+            seldom.event((source_of(who), fault.text), "peer refused", peer=who, cause=fault.text)
             return
-        await serve_server(await accept_tls(stream, context, timeout=limits.handshake_seconds))
+        with _failures_told(seldom, stream, "server"):
+            tls = await accept_tls(stream, context, timeout=limits.handshake_seconds)
+        await serve_server(tls)
 
     return handle
 

@@ -49,4 +49,7 @@ class _Lines(logging.Handler):
             text = record.getMessage()
         except (TypeError, ValueError):  # its arguments do not fit
             text = str(record.msg)
-        self._journal.event("library", library=record.name, text=text)
+        trace = None
+        if record.exc_info:  # also a defect of our own, told where no journal is known
+            trace = "".join(traceback.format_exception(*record.exc_info))
+        self._journal.event("library", library=record.name, text=text, trace=trace)
