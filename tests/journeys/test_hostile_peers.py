@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 from tests.journeys.fault_table import assert_in_table
 from tests.journeys.rows import MESSAGES, Row, good
 
@@ -274,6 +275,20 @@ async def test_a_request_that_stops_in_the_middle(caller: Caller, peer: Peer) ->
         await connection.aclose()
         line = await caller.running.provider.wait("exchange", since=seen, side="server")
         assert line["outcome"] == "fault"
+
+
+async def test_a_body_that_can_be_read_in_two_ways_gets_400_and_the_end(peer: Peer) -> None:
+    lines = [f"{name}: {value}" for name, value in soap_draft(peer, soap()).headers]
+    whole = ("POST / HTTP/1.1", "Host: x", *lines, "Transfer-Encoding: chunked", "", "")
+    connection = await peer.connect(peer.country.provider)
+    await connection.stream.send_all("\r\n".join(whole).encode() + b"0x2\r\nhi\r\n0\r\n\r\n")
+    answer = b""
+    with trio.fail_after(10):
+        while data := await connection.stream.receive():
+            answer += data
+    await connection.aclose()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"a chunk's size is malformed")
 
 
 async def test_a_body_that_ends_early_counts_as_far_as_it_came(peer: Peer) -> None:

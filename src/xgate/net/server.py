@@ -112,6 +112,8 @@ class Exchange:
         """True once the answer is complete."""
         self.uninvited = connection.http.h11.they_are_waiting_for_100_continue
         """True while the client waits to be asked for the body."""
+        self.offence: HttpError | None = None
+        """What ``receive`` raised for: the body can be read in two ways, or in none."""
         self._head: list[h11.Event] = []
         self._at_end = False
         self._settled = False
@@ -152,7 +154,11 @@ class Exchange:
         if self.uninvited:
             self.uninvited = False
             await http.send(h11.InformationalResponse(status_code=100, headers=[]))
-        event = await http.event(self._connection.limits.body)
+        try:
+            event = await http.event(self._connection.limits.body)
+        except HttpError as error:
+            self.offence = error
+            raise
         if isinstance(event, h11.Data):
             return bytes(event.data)
         self._at_end = True

@@ -69,6 +69,7 @@ async def ask(exchange: Exchange, server: SecurityServer) -> None:
         await _answer_plain(exchange, refusal.status, refusal)
     except Fault as refusal:
         fault = _named(refusal, CLIENT_PROXY)
+        _check_framing(exchange)
         await _answer_fault(exchange, form, fault, server)
     except (HttpError, NetError) as error:
         fault = Fault(f"{CLIENT}.io_error", str(error))
@@ -97,6 +98,7 @@ async def provide(exchange: Exchange, server: SecurityServer) -> None:
             await serve(exchange, server, note, reply, visit)
     except Fault as refusal:
         fault = _named(refusal, SERVER_PROXY)
+        _check_framing(exchange)
         await reply.fail(_for_peer(fault, exchange, server))
     except (HttpError, NetError) as error:
         fault = Fault(f"{SERVER_PROXY}.io_error", str(error))
@@ -119,6 +121,15 @@ def _end(note: Note, fault: Fault | None, server: SecurityServer) -> None:
     record = observe(note, fault, server.own_address, server.clock.now())
     if record is not None:
         server.opdata.take(record)
+
+
+def _check_framing(exchange: Exchange) -> None:
+    """What is not even HTTP gets 400 and no other word, wherever in the request it shows.
+
+    :raises HttpError: it shows in the body, and the answer has not begun.
+    """
+    if exchange.offence is not None and not exchange.started:
+        raise exchange.offence
 
 
 def _named(fault: Fault, side: str) -> Fault:
