@@ -18,11 +18,16 @@ from cryptography import x509
 from msgspec.structs import replace
 from trio.testing import MockClock
 
+from xgate.algorithms import digest_named
 from xgate.clock import SystemClock
 from xgate.errors import Fault
 from xgate.globalconf.conf import GlobalConf
+from xgate.globalconf.directory import PRIVATE_PARAMETERS, SHARED_PARAMETERS
 from xgate.globalconf.disk import DiskSource, read_disk, write_disk
 from xgate.globalconf.file_source import find_published
+from xgate.globalconf.generate import Boundaries, software_signer
+from xgate.globalconf.publish import PublishedPart
+from xgate.globalconf.publish import publish as publish_generation
 from xgate.globalconf.source import ConfSource, LoadedConf
 from xgate.net.context import TlsIdentity, information_system_context
 from xgate.net.fetch import _system_roots
@@ -67,6 +72,28 @@ def test_files_on_disk_are_read_and_proven(country: Country, use: str, directory
     conf = source.load()
     assert conf.own == "XG"
     assert source.load() is conf  # nothing has changed
+
+
+def test_weak_digests_count_only_where_the_settings_say_so(country: Country) -> None:
+    sha1 = digest_named("SHA-1")
+    assert sha1 is not None
+    (shared,) = country.web_root.glob("V6/*/shared-params.xml")
+    names = {"private-params.xml": PRIVATE_PARAMETERS, "shared-params.xml": SHARED_PARAMETERS}
+    files = publish_generation(
+        "XG",
+        [PublishedPart(i, n, shared.with_name(n).read_bytes()) for n, i in names.items()],
+        software_signer(country.configuration.key, country.configuration.certificate.der, sha1),
+        Boundaries("outer", "inner"),
+        generation="weak",
+        expires=NOW + timedelta(days=1),
+    )
+    for name, octets in files.items():
+        (country.web_root / name).parent.mkdir(exist_ok=True)
+        (country.web_root / name).write_bytes(octets)
+    with pytest.raises(Fault, match="signature-algorithm-id"):
+        loader(country, use="published", directory="web").load()
+    taking = loader(country, use="published", directory="web", accept_weak_digests=True)
+    assert taking.load().own == "XG"
 
 
 async def hand_out_tree(root: Path, exchange: Exchange) -> None:

@@ -53,6 +53,7 @@ def fetch(
     internal: bool = False,
     external: bool = False,
     accept_older: bool = False,
+    accept_weak_digests: bool = False,
     tls_verification: bool = True,
     json: bool = False,
 ) -> int:
@@ -69,6 +70,7 @@ def fetch(
     :param internal: Demand a source for an instance's own servers: with private parameters.
     :param external: Demand a source for partners: without private parameters.
     :param accept_older: Take one that expires before the one in the folder.
+    :param accept_weak_digests: Take digests and signatures by MD5 and SHA-1 as well.
     :param tls_verification: Whether https sources must show a certificate that is trusted here;
         --tls-verification=false takes any: what is published is proven by its signature anyway.
     :param json: Print one JSON object.
@@ -83,7 +85,12 @@ def fetch(
     known = None if directory is None else _known(directory)
     settings = GlobalconfSettings(tls_verification=tls_verification)
     source = HttpSource(
-        read, fetch_from(settings, {}), known=known, older=accept_older, allowed=allow
+        read,
+        fetch_from(settings, {}),
+        known=known,
+        weak=accept_weak_digests,
+        older=accept_older,
+        allowed=allow,
     )
     loaded = trio.run(trio.to_thread.run_sync, source.fetch, now)
     _check_kind(loaded, internal=internal, external=external)

@@ -36,11 +36,17 @@ class TreeSource(HttpSource):
         root: Path,
         *,
         known: LoadedConf | None = None,
+        weak: bool = False,
         allowed: Iterable[str] = (),
         snapshots: Path | None = None,
     ) -> None:
         super().__init__(
-            anchor, published_tree(root), known=known, allowed=allowed, snapshots=snapshots
+            anchor,
+            published_tree(root),
+            known=known,
+            weak=weak,
+            allowed=allowed,
+            snapshots=snapshots,
         )
 
 

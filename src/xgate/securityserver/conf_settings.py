@@ -29,6 +29,8 @@ class GlobalconfSettings(Section, frozen=True):
         by itself.
     :param accept_older: take a configuration that expires before the one in use, as after a central
         server was restored; for as long as that is so.
+    :param accept_weak_digests: take digests and signatures by MD5 and SHA-1, which anybody might
+        have forged, of a source that still makes them.
     :param connect_seconds: for a connection to a source. :param answer_seconds: for its answer.
     :param tls_verification: whether https sources must show a certificate that the system trusts;
         what they publish is proven by its signature in any case.
@@ -41,6 +43,7 @@ class GlobalconfSettings(Section, frozen=True):
     refresh_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
     allowed_federations: tuple[str, ...] = ()
     accept_older: bool = False
+    accept_weak_digests: bool = False
     connect_seconds: _Seconds = 10.0
     answer_seconds: _Seconds = 30.0
     tls_verification: bool = True

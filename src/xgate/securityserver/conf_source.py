@@ -182,7 +182,8 @@ def open_loader(
     anchor = _read_anchor(folder / settings.anchor)
     if settings.use == "published":
         allowed = settings.allowed_federations
-        tree = TreeSource(anchor, directory, allowed=allowed, snapshots=snapshots)
+        weak = settings.accept_weak_digests
+        tree = TreeSource(anchor, directory, allowed=allowed, weak=weak, snapshots=snapshots)
         return Loader(tree, now, snapshots=snapshots)
     kept = _known(directory, anchor.instance, snapshots)
     source = HttpSource(
@@ -191,6 +192,7 @@ def open_loader(
         partner_fetch=lambda: fetch_from(settings, hosts, within=_PARTNER_SECONDS),
         known=kept,
         spread=lambda places: tuple(SystemRandom().sample(places, len(places))),
+        weak=settings.accept_weak_digests,
         older=settings.accept_older,
         allowed=settings.allowed_federations,
         snapshots=snapshots,
