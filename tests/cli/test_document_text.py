@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -104,14 +105,49 @@ def test_everything_is_a_fact() -> None:
     assert facts["timestamping services"] == "http://tsa/"
     assert facts[f"{what} authentication"] == "NOSSL"
     assert facts[f"{what} service people disabled"] == ""
-    assert facts[f"{what} service getX.v1 timeout"] == "5 s"
+    assert facts[f"{what} service getX version v1 timeout"] == "5 s"
     assert f"{what} service people allows group:XG/all: GET /a/*" in facts
     assert f"{what} service people allows XG/COM/1: * **" in facts
-    assert facts[f"{what} description http://h/w service a.v2"] == "http://h/"
+    assert facts[f"{what} description http://h/w service a version v2"] == "http://h/"
     assert f"{what} description http://h/o endpoint GET /x" in facts
     assert f"{what} group friends member XG/COM/1" in facts
     changed = msgspec.structs.replace(WHOLE, timestamping_services=None)
     assert facts_of_document(changed) != facts
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"type": "OPENAPI3"},
+        {"code": "x"},
+        {"service_url": "http://read/"},  # pinned where it was read to be
+        {"timeout_seconds": 1.0},
+        {"verify_tls": False},
+        {"disabled": ""},
+        {"allow": ("XG/COM/1",)},
+        {"services": (ReadService("b", "http://h/", "c"),)},
+        {"endpoints": ("GET /a",)},
+        {"read_url": "http://other/"},
+    ],
+    ids=str,
+)
+def test_no_change_of_a_description_goes_unnoticed(more: dict[str, Any]) -> None:
+    one = DescriptionSettings("http://h/", code="a", read_url="http://read/")
+    two = msgspec.structs.replace(one, **more)
+    old, new = (
+        facts_of_document(Document((ClientSettings("XG/GOV/2", description=(described,)),)))
+        for described in (one, two)
+    )
+    assert old != new
+
+
+def test_services_are_told_apart_whatever_their_codes_and_versions() -> None:
+    one, two = ServiceSettings("a.b", "http://h/"), ServiceSettings("a", "http://h/", version="b")
+    old, new = (
+        facts_of_document(Document((ClientSettings("XG/GOV/2", service=(service,)),)))
+        for service in (one, two)
+    )
+    assert old.keys().isdisjoint(new.keys() - {"client XG/GOV/2 authentication"})
 
 
 @given(st.text(max_size=50))

@@ -21,6 +21,7 @@ from xgate.securityserver.client_settings import (
     ClientSettings,
     DescriptionSettings,
     Document,
+    ReadService,
     ServiceSettings,
 )
 from xgate.securityserver.section import SettingsError, read_table
@@ -119,8 +120,7 @@ def _of_client(client: ClientSettings) -> Iterator[_Fact]:
 
 
 def _of_service(service: ServiceSettings) -> Iterator[_Fact]:
-    version = "" if service.version is None else f".{service.version}"
-    what = f" service {service.code}{version}"
+    what = f" service {_named(service)}"
     yield f"{what} url", service.url
     yield f"{what} type", service.type
     yield f"{what} timeout", f"{service.timeout_seconds:g} s"
@@ -141,11 +141,12 @@ def _of_description(description: DescriptionSettings) -> Iterator[_Fact]:
     yield f"{what} TLS verified", str(description.verify_tls).lower()
     if description.disabled is not None:
         yield f"{what} disabled", description.disabled
+    if description.service_url:
+        yield f"{what} service-url", description.service_url
     if description.code:
         yield f"{what} service {description.code}", description.service_url or description.read_url
     for service in description.services:
-        version = "" if service.version is None else f".{service.version}"
-        yield f"{what} service {service.code}{version}", service.url
+        yield f"{what} service {_named(service)}", service.url
     for endpoint in description.endpoints:
         yield f"{what} endpoint {endpoint}", ""
     yield from _of_rights(what, description.allow)
@@ -155,6 +156,11 @@ def _of_rights(what: str, allowed: tuple[str | AllowSettings, ...]) -> Iterator[
     for allow in allowed:
         right = AllowSettings(allow) if isinstance(allow, str) else allow
         yield f"{what} allows {right.subject}: {right.method} {right.path}", ""
+
+
+def _named(service: ServiceSettings | ReadService) -> str:
+    """Unlike any other: a dot may stand in a code."""
+    return service.code if service.version is None else f"{service.code} version {service.version}"
 
 
 def _digest(name: str) -> str:
