@@ -50,6 +50,17 @@ def test_blocks_are_filled_and_the_last_is_marked(size: int) -> None:
         assert info.flag_bits == 0
 
 
+@pytest.mark.parametrize("size", [0, 1, 65535, 600_000])
+def test_a_file_of_which_nothing_is_known_is_read_for_it(size: int) -> None:
+    content = (bytes(range(256)) * (size // 256 + 1))[:size]
+    out, file = io.BytesIO(), io.BytesIO(content)
+    writer = ZipWriter(out, io.BytesIO())
+    file.seek(0, 2)  # as it was written
+    assert writer.add_all_of("a", file, AT) == size
+    writer.finish()
+    assert out.getvalue() == written(("a", content))
+
+
 def test_the_time_is_in_utc_and_to_the_second() -> None:
     local = AT.astimezone(timezone(timedelta(hours=3)))
     data = written(("a", b""), at=local)

@@ -109,8 +109,9 @@ def export_records(
     :param json: Print one JSON object: target, containers, octets, unstamped.
     """
     with open_log(which.config, which.store) as store:
-        records = with_progress(select(store, which), "Exporting", count(store, which), silent=True)
-        exported = export(records, target, replace=replace)
+        found, total = outlines(store, which), count(store, which)
+        found = with_progress(found, "Exporting", total, silent=True)
+        exported = export(store, found, target, replace=replace)
     if json:
         print_json(exported)
     else:

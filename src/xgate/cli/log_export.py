@@ -10,21 +10,23 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from xgate.cli.in_place import in_place
 from xgate.cli.output import Unusable, path_text
-from xgate.messagelog.evidence import write_evidence
-from xgate.messagelog.record import LoggedRecord
+from xgate.messagelog.evidence import name_of, write_evidence_to
+from xgate.messagelog.record import Outline
+from xgate.messagelog.store import LogStore
 from xgate.trust.zip_writer import ZipWriter
 
 __all__ = ["Exported", "export"]
 
-Put = Callable[[str, bytes, datetime], None]
-"""Takes a container: its name, its octets, its record's time."""
+Put = Callable[[LogStore, Outline], int]
+"""Writes the container of a record; how many octets it has."""
+
+_IN_MEMORY = 1 << 20  # octets of a container on its way into a zip; more go to a file
 
 
 class Exported(msgspec.Struct, frozen=True):
@@ -39,9 +41,12 @@ class Exported(msgspec.Struct, frozen=True):
     unstamped: tuple[int, ...]
 
 
-def export(records: Iterable[LoggedRecord], target: Path, *, replace: bool) -> Exported:
+def export(
+    store: LogStore, outlines: Iterable[Outline], target: Path, *, replace: bool
+) -> Exported:
     """Write the containers of these records.
 
+    :param store: has them.
     :param target: a new zip file, if its name ends in ``.zip``; else a folder.
     :param replace: write over what has the name of something to be written.
     :raises Unusable: it cannot be written. :raises Fault: as the store's.
@@ -50,14 +55,12 @@ def export(records: Iterable[LoggedRecord], target: Path, *, replace: bool) -> E
     unstamped: list[int] = []
     try:
         with _zip(target, replace) if target.suffix == ".zip" else _folder(target, replace) as put:
-            for logged in records:
-                if logged.stamp is None:
-                    unstamped.append(logged.id)
+            for outline in outlines:
+                if outline.stamp is None:
+                    unstamped.append(outline.id)
                     continue
-                name, container = write_evidence(logged)
-                put(name, container, logged.record.time)
+                octets += put(store, outline)
                 number += 1
-                octets += len(container)
     except OSError as error:
         raise Unusable(f"Cannot write {path_text(target)}: {error.strerror}") from None
     return Exported(path_text(target), number, octets, tuple(unstamped))
@@ -67,9 +70,10 @@ def export(records: Iterable[LoggedRecord], target: Path, *, replace: bool) -> E
 def _folder(folder: Path, replace: bool) -> Iterator[Put]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def put(name: str, octets: bytes, at: datetime) -> None:
-        with in_place(folder / name, replace=replace) as file:
-            file.write(octets)
+    def put(store: LogStore, outline: Outline) -> int:
+        with in_place(folder / name_of(outline), replace=replace) as file:
+            write_evidence_to(store, outline, file)
+            return file.tell()
 
     yield put
 
@@ -78,5 +82,11 @@ def _folder(folder: Path, replace: bool) -> Iterator[Put]:
 def _zip(path: Path, replace: bool) -> Iterator[Put]:
     with in_place(path, replace=replace) as file, tempfile.TemporaryFile() as directory:
         writer = ZipWriter(file, directory)
-        yield writer.add
+
+        def put(store: LogStore, outline: Outline) -> int:
+            with tempfile.SpooledTemporaryFile(_IN_MEMORY) as made:
+                write_evidence_to(store, outline, made)
+                return writer.add_all_of(name_of(outline), made, outline.time)
+
+        yield put
         writer.finish()

@@ -13,8 +13,8 @@ import msgspec
 
 from xgate.cli.show import ShownCertificate, show_certificate, time_text
 from xgate.errors import Fault
+from xgate.messagelog.evidence import name_of
 from xgate.messagelog.record import Outline
-from xgate.trust.asic import container_name
 from xgate.trust.certificate import Certificate
 from xgate.trust.xades import read_signature
 
@@ -111,7 +111,7 @@ def show(outline: Outline, message: bytes | None = None) -> Shown:
         attachments=outline.attachment_octets,
         message_octets=outline.message_octets,
         encrypted_with=outline.key_id or None,
-        container=container_name(outline.query_id, outline.response, outline.id),
+        container=name_of(outline),
         timestamp=stamped,
         signature="alone" if evidence.chain is None else "in a batch",
         certificate=certificate,

@@ -13,7 +13,7 @@ from xgate.messagelog.store import LogStore
 from xgate.trust.asic import Container, container_name, write_container, write_container_to
 from xgate.trust.verify import Evidence
 
-__all__ = ["contained", "write_evidence", "write_evidence_to"]
+__all__ = ["contained", "name_of", "write_evidence", "write_evidence_to"]
 
 
 def write_evidence(logged: LoggedRecord) -> tuple[str, bytes]:
@@ -32,6 +32,11 @@ def write_evidence(logged: LoggedRecord) -> tuple[str, bytes]:
     return name, write_container(container, record.time)
 
 
+def name_of(outline: Outline) -> str:
+    """The file name of a record's container."""
+    return container_name(outline.query_id, outline.response, outline.id)
+
+
 def write_evidence_to(store: LogStore, outline: Outline, out: IO[bytes]) -> str:
     """Write the same container, of a record whose attachments are not held in memory; its name.
 
@@ -45,7 +50,7 @@ def write_evidence_to(store: LogStore, outline: Outline, out: IO[bytes]) -> str:
     ]
     container = contained(message, outline.evidence, outline.stamp)
     write_container_to(out, container, attachments, outline.time)
-    return container_name(outline.query_id, outline.response, outline.id)
+    return name_of(outline)
 
 
 def contained(

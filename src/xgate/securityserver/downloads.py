@@ -11,7 +11,6 @@ Source: asic 6.
 from __future__ import annotations
 
 import tempfile
-import zlib
 from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import datetime
@@ -216,11 +215,7 @@ def _bundle(store: LogStore, numbers: Sequence[int]) -> Generator[bytes, None, N
     with _file() as out, _file() as directory, closing(_containers(store, numbers)) as containers:
         writer = ZipWriter(out, directory)
         for made in containers:
-            crc = 0
-            for piece in _pieces(made.file):
-                crc = zlib.crc32(piece, crc)
-            made.file.seek(0)
-            writer.add_file(made.name, made.file, made.size, crc, made.time)
+            writer.add_all_of(made.name, made.file, made.time)
             yield from _taken(out)
         if directory.tell():
             writer.finish()

@@ -28,6 +28,7 @@ from xgate.trust.zip_records import (
 __all__ = ["ZipWriter"]
 
 _BLOCK = 0xFFFF
+_PIECE = 1 << 18
 _UT_SIZE, _UT_MODIFIED = 5, 1
 _UT_MOST = 0x7FFFFFFF
 
@@ -48,6 +49,20 @@ class ZipWriter:
     def add(self, name: str, content: bytes, at: datetime) -> None:
         """Add a file. :param at: aware; before 1980 or after 2107 there is only that year's."""
         self.add_file(name, io.BytesIO(content), len(content), zlib.crc32(content), at)
+
+    def add_all_of(self, name: str, content: IO[bytes], at: datetime) -> int:
+        """Add a file of which nothing is known yet; how many octets it has.
+
+        :param content: all of it, from its beginning; seekable.
+        """
+        size = crc = 0
+        content.seek(0)
+        while piece := content.read(_PIECE):
+            size += len(piece)
+            crc = zlib.crc32(piece, crc)
+        content.seek(0)
+        self.add_file(name, content, size, crc, at)
+        return size
 
     def add_file(self, name: str, content: IO[bytes], size: int, crc: int, at: datetime) -> None:
         """Add a file that is not held in memory.
