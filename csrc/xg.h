@@ -134,7 +134,7 @@ xg_err xg_hashchain_merge(xg_digest *top, xg_digest *nodes, uint32_t *paths, uin
 enum { XG_TABLE_BLOCK = 1073741823 }; /* octets of a block, so that two places fit one number */
 
 /* Where a table lies; kept by the caller and only read here. The block is not trusted: whatever it
- * holds, nothing outside of it is looked at, and a search has 32 steps at most. */
+ * holds, nothing outside of it is looked at, and a search has 28 steps at most. */
 typedef struct {
     xg_span block;
     size_t start;   /* of the table, in the block */

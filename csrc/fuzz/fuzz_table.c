@@ -39,45 +39,41 @@ static uint32_t crc_of(xg_span octets) {
     return ~crc;
 }
 
-/* An entry's key; its crc is right and all of it is in the block, or there is none (null). */
-static xg_span key_at(xg_span block, size_t entry) {
-    uint64_t start = number_at(block, entry + 4), n = number_at(block, entry + 8);
-    if (start + n + number_at(block, entry + 12) > block.n) return (xg_span){0};
-    xg_span key = {block.p + start, (size_t)n};
-    return crc_of(key) == number_at(block, entry) ? key : (xg_span){0};
-}
-
 static bool is_before(xg_span a, xg_span b) {
-    uint32_t crc_a = crc_of(a), crc_b = crc_of(b);
-    if (crc_a != crc_b) return crc_a < crc_b;
     int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
     return order ? order < 0 : a.n < b.n;
 }
 
-/* Whether a table is one that can be relied on; it is known to lie in the block. */
-static bool is_sound(const xg_table *table, unsigned bits) {
-    xg_span block = table->block, last = {0};
-    size_t first = table->start + (size_t)table->count * 16, bucket = 0;
-    for (uint32_t i = 0; i < table->count; i++) {
-        xg_span key = key_at(block, table->start + (size_t)i * 16);
-        if (!key.p || (i && !is_before(last, key))) return false;
-        last = key;
-        for (; bucket <= (uint64_t)crc_of(key) << bits >> 32; bucket++)
-            if (number_at(block, first + 4 * bucket) != i) return false;
+/* Whether a bucket's keys are in order and all its own; found: whether one of them is `key`. */
+static bool is_sound(xg_span block, size_t at, size_t bucket, unsigned bits, xg_span key,
+                     bool *found) {
+    xg_span last = {0};
+    if (at > block.n || block.n - at < 4) return false;
+    size_t first = number_at(block, at), place = at;
+    if (first < at + 4 || first > block.n || (first - at) % 8 != 4) return false;
+    for (; place + 4 < first; place += 8) {
+        size_t start = number_at(block, place), value = number_at(block, place + 4);
+        if (start > value || value > number_at(block, place + 8)) return false;
+        if (number_at(block, place + 8) > block.n) return false;
+        xg_span other = {block.p + start, value - start};
+        if ((uint64_t)crc_of(other) << bits >> 32 != bucket) return false;
+        if (last.p && !is_before(last, other)) return false;
+        last = other;
+        *found |= other.n == key.n && memcmp(other.p, key.p, key.n) == 0;
     }
-    for (; bucket <= (size_t)1 << bits; bucket++)
-        if (number_at(block, first + 4 * bucket) != table->count) return false;
     return true;
 }
 
+/* Not in this table, unless one of its buckets is not as it should be. */
 static void require_not_there(const xg_table *table, xg_span key) {
     unsigned bits = 0;
+    bool found = false;
     while ((uint64_t)4 << bits < table->count) bits++;
-    if (!is_sound(table, bits)) return;
-    for (uint32_t i = 0; i < table->count; i++) {
-        xg_span other = key_at(table->block, table->start + (size_t)i * 16);
-        require(other.n != key.n || memcmp(other.p, key.p, key.n) != 0);
+    for (size_t bucket = 0; bucket < (size_t)1 << bits; bucket++) {
+        size_t at = number_at(table->block, table->start + 4 * bucket);
+        if (!is_sound(table->block, at, bucket, bits, key, &found)) return;
     }
+    require(!found);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

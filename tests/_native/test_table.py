@@ -16,18 +16,12 @@ from xgate._native import twin_table as twin
 from xgate._native.twin_table import BLOCK, write_table
 from xgate.errors import Fault
 
-ENTRY = struct.Struct("=IIII")
 KEYS = st.binary(max_size=6) | st.sampled_from([b"", b"a", b"ab", b"b", b"\0", b"\xff"])
 
 
 def block_of(items: dict[bytes, bytes], before: bytes = b"") -> tuple[bytes, int]:
-    """A block with these keys and values and their table, and where that begins."""
-    octets, starts = bytearray(before), []
-    for key, value in items.items():
-        starts.append(len(octets))
-        octets += key + value
-    table = write_table(list(items), starts, list(map(len, items.values())))
-    return bytes(octets + table), len(octets)
+    """A block with these keys and values in a table, and where that begins."""
+    return before + write_table(items, len(before)), len(before)
 
 
 def met(keys: int) -> list[bytes]:
@@ -106,7 +100,11 @@ def test_keys_that_were_made_to_have_one_crc_are_told_apart() -> None:
 @settings(deadline=None, max_examples=300)
 @given(
     st.dictionaries(KEYS, st.binary(max_size=9), min_size=1, max_size=12),
-    st.lists(st.tuples(st.integers(0), st.integers(0, 2**32 - 1)), min_size=1, max_size=4),
+    st.lists(
+        st.tuples(st.integers(0), st.integers(0, 80) | st.integers(0, 2**32 - 1)),
+        min_size=1,
+        max_size=4,
+    ),
     st.lists(KEYS, max_size=4),
 )
 def test_damaged_numbers_lead_nowhere(
@@ -128,25 +126,32 @@ def test_any_octets_as_a_table(octets: bytes, start: int, count: int, key: bytes
 
 
 @pytest.mark.parametrize(
-    ("column", "number"), [(1, 2**32 - 1), (2, 2**32 - 1), (3, 2**32 - 1), (3, 70)]
+    ("number", "place"),
+    [
+        (0, 2**32 - 1),  # of the bucket
+        (0, 29),  # which would end behind the block
+        (1, 2**32 - 1),  # of the key, and so of how many there are
+        (1, 3),
+        (1, 15),
+        (1, 12),
+        (1, 32),
+        (2, 2**32 - 1),  # of the value
+        (2, 15),
+        (3, 2**32 - 1),  # of its end
+        (3, 18),
+        (3, 25),
+    ],
 )
-def test_a_place_outside_of_the_block_is_a_refusal(column: int, number: int) -> None:
+def test_a_place_that_cannot_be_is_a_refusal(number: int, place: int) -> None:
     octets, start = block_of({b"key": b"value"})
-    entry = list(ENTRY.unpack_from(octets, start))
-    entry[column] = number
-    spoilt = bytearray(octets)
-    ENTRY.pack_into(spoilt, start, *entry)
-    assert agreed(bytes(spoilt), start, 1, b"key") == "malformed_global_conf"
-
-
-@pytest.mark.parametrize("first", [(2, 1), (0, 2), (1, 0), (0, 2**32 - 1)])
-def test_a_directory_that_leads_outside_is_a_refusal(first: tuple[int, int]) -> None:
-    octets, start = block_of({b"key": b"value"})
-    spoilt = octets[: start + ENTRY.size] + struct.pack("=II", *first)
+    places = [*struct.unpack_from("=4I", octets, start)]
+    assert places == [4, 16, 19, len(octets)]
+    places[number] = place
+    spoilt = struct.pack("=4I", *places) + octets[16:]
     assert agreed(spoilt, start, 1, b"key") == "malformed_global_conf"
 
 
-@pytest.mark.parametrize("beyond", [(0, 1), (1, 0), (-99, 0), (0, -2), (0, 2**31), (2**63, 0)])
+@pytest.mark.parametrize("beyond", [(21, 0), (-1, 0), (0, -2), (0, 2**31), (2**63, 0)])
 def test_a_table_that_is_not_in_its_block_is_refused(beyond: tuple[int, int]) -> None:
     octets, start = block_of({b"key": b"value"})
     place = start + beyond[0], 1 + beyond[1]

@@ -14,30 +14,28 @@ from xgate.errors import Fault
 
 
 def test_the_layout_by_hand() -> None:
-    a, b = zlib.crc32(b"a"), zlib.crc32(b"bb")
-    assert b < a
-    entries = struct.pack("=8I", b, 12, 2, 1, a, 10, 1, 0)
-    directory = struct.pack("=2I", 0, 2)  # up to four keys are one bucket
-    assert write_table([b"a", b"bb"], [10, 12], [0, 1]) == entries + directory
+    assert zlib.crc32(b"") >> 31 == zlib.crc32(b"c") >> 31 == 0
+    assert zlib.crc32(b"a") >> 31 == zlib.crc32(b"bb") >> 31 == zlib.crc32(b"d") >> 31 == 1
+    table = write_table({b"d": b"", b"bb": b"1", b"": b"22", b"a": b"333", b"c": b""}, 1000)
+    directory = struct.pack("=2I", 1008, 1031)  # from five keys on there are two buckets
+    lower = struct.pack("=5I", 1028, 1028, 1030, 1031, 1031) + b"22c"
+    upper = struct.pack("=7I", 1059, 1060, 1063, 1065, 1066, 1067, 1067) + b"a333bb1d"
+    assert table == directory + lower + upper
 
 
-def test_buckets_are_by_the_upper_bits() -> None:
-    keys = [b"%d" % number for number in range(9)]  # four buckets
-    crcs = sorted(map(zlib.crc32, keys))
-    table = write_table(keys, [0] * 9, [0] * 9)
-    first = struct.unpack("=5I", table[9 * 16 :])
-    assert first == tuple(sum(crc >> 30 < bucket for crc in crcs) for bucket in range(5))
+@pytest.mark.parametrize("items", [{}, {b"": b""}])
+def test_small_tables(items: dict[bytes, bytes]) -> None:
+    places = (4, 16, 16, 16) if items else (4, 8)
+    assert write_table(items, 0) == struct.pack(f"={len(places)}I", *places)
+    table = Table(write_table(items, 0), 0, len(items))
+    assert list(table.keys()) == list(items)
+    assert (b"" in table) == bool(items)
 
 
 @given(st.dictionaries(st.binary(max_size=6), st.binary(max_size=6), max_size=40))
-def test_keys_are_told_in_the_order_of_the_block(items: dict[bytes, bytes]) -> None:
-    octets, starts = bytearray(), []
-    for key, value in items.items():
-        starts.append(len(octets) + 1)
-        octets += b"-" + key + value
-    table = write_table(list(items), starts, list(map(len, items.values())))
-    found = Table(bytes(octets) + table, len(octets), len(items))
-    assert list(found.keys()) == list(items)
+def test_what_was_written_is_found_and_told(items: dict[bytes, bytes]) -> None:
+    found = Table(b"before" + write_table(items, 6) + b"behind", 6, len(items))
+    assert sorted(found.keys()) == sorted(items)
     assert len(found) == len(items)
     assert [found.find(key) for key in items] == list(items.values())
     assert all(key in found for key in items)
@@ -45,7 +43,7 @@ def test_keys_are_told_in_the_order_of_the_block(items: dict[bytes, bytes]) -> N
 
 
 def test_a_key_outside_of_the_block_is_not_told() -> None:
-    table = write_table([b"key"], [1000], [0])
+    table = write_table({b"key": b"value"}, 1)
     with pytest.raises(Fault, match="damaged"):
         list(Table(table, 0, 1).keys())
     with pytest.raises(Fault, match="damaged"):
@@ -53,5 +51,5 @@ def test_a_key_outside_of_the_block_is_not_told() -> None:
 
 
 def test_more_than_a_block_can_hold_is_not_written() -> None:
-    with pytest.raises(struct.error):
-        write_table([b"key"], [2**32], [0])
+    with pytest.raises(OverflowError):
+        write_table({b"key": b""}, 2**32 - 19)

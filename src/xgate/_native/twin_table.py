@@ -7,11 +7,10 @@ it is ``malformed_global_conf`` when it is come across, never an answer.
 from __future__ import annotations
 
 import mmap
-import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -22,7 +21,8 @@ __all__ = ["BLOCK", "Table", "write_table"]
 BLOCK: Final = 2**30 - 1
 """How many octets a block may have."""
 
-_entry = struct.Struct("=IIII")
+_NUMBER = 4
+_PLACES = 2 * _NUMBER  # of a key and its value
 
 
 class Table:
@@ -34,13 +34,11 @@ class Table:
 
     def __init__(self, octets: bytes | mmap.mmap, start: int, count: int) -> None:
         bits = _bits_of(count)
-        directory = start + _entry.size * count
         self.octets: Final = octets
         self._start: Final = start
         self._count: Final = count
         self._bits: Final = bits
-        self._directory: Final = directory
-        if start < 0 or count < 0 or not directory + 4 * ((1 << bits) + 1) <= len(octets) <= BLOCK:
+        if start < 0 or count < 0 or not start + (_NUMBER << bits) <= len(octets) <= BLOCK:
             raise _damaged()
 
     def __len__(self) -> int:
@@ -58,63 +56,73 @@ class Table:
 
         :raises Fault: ``malformed_global_conf``: the search was led out of the block.
         """
-        crc = zlib.crc32(key)
-        bucket = crc << self._bits >> 32
-        low, high = self._first(bucket), self._first(bucket + 1)
-        if not low <= high <= self._count:
-            raise _damaged()
+        places = self._bucket(zlib.crc32(key) << self._bits >> 32)
+        low, high = 0, len(places)
         while low < high:
             middle = (low + high) // 2
-            its_crc, start, behind, end = self._entry(middle)
-            found = its_crc, self.octets[start:behind]
-            if found == (crc, key):
-                return self.octets[behind:end]
-            if found < (crc, key):
+            found, value = self._key(places[middle])
+            if found == key:
+                return value
+            if found < key:
                 low = middle + 1
             else:
                 high = middle
         return None
 
     def keys(self) -> Iterator[bytes]:
-        """All keys, in the order in which they lie in the block.
+        """All keys, in no order of interest.
 
         :raises Fault: ``malformed_global_conf``: one is not in the block.
         """
-        places = sorted(self._entry(number)[1:3] for number in range(self._count))
-        return (self.octets[start:end] for start, end in places)
+        for bucket in range(1 << self._bits):
+            for place in self._bucket(bucket):
+                yield self._key(place)[0]
 
-    def _first(self, bucket: int) -> int:
-        at = self._directory + 4 * bucket
-        return int.from_bytes(self.octets[at : at + 4], sys.byteorder)
-
-    def _entry(self, number: int) -> tuple[int, int, int, int]:
-        """The CRC of a key, where it begins, where its value does, where that ends."""
-        at = self._start + _entry.size * number
-        crc, start, key, value = _entry.unpack_from(self.octets, at)
-        end = start + key + value
-        if end > len(self.octets):
+    def _bucket(self, number: int) -> range:
+        """The places of the keys of a bucket."""
+        places = self._number(self._start + _NUMBER * number)
+        first = self._number(places)
+        if first > len(self.octets) or first < places + _NUMBER:
             raise _damaged()
-        return crc, start, start + key, end
+        if (first - places - _NUMBER) % _PLACES:
+            raise _damaged()
+        return range(places, first - _NUMBER, _PLACES)
+
+    def _key(self, place: int) -> tuple[bytes, bytes]:
+        """A key and its value."""
+        start, value, end = (self._number(place + _NUMBER * after) for after in range(3))
+        if not start <= value <= end <= len(self.octets):
+            raise _damaged()
+        return self.octets[start:value], self.octets[value:end]
+
+    def _number(self, at: int) -> int:
+        found = self.octets[at : at + _NUMBER]
+        if len(found) < _NUMBER:
+            raise _damaged()
+        return int.from_bytes(found, sys.byteorder)
 
 
-def write_table(keys: Sequence[bytes], starts: Sequence[int], values: Sequence[int]) -> bytes:
-    """A table of these keys, no two of them the same.
+def write_table(items: Mapping[bytes, bytes], start: int) -> bytes:
+    """A table of these keys and values, to be put into a block.
 
-    :param starts: where each lies in the block, with its value behind it.
-    :param values: how many octets each of these has.
-    :raises struct.error: one lies further away than an entry can say.
+    :param start: where it will begin there.
+    :raises OverflowError: its end is behind what four octets can say.
     """
-    crcs = list(map(zlib.crc32, keys))
-    # Sorted twice, and stable: pairs would take four times as long.
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    order.sort(key=crcs.__getitem__)
-    entries = list(map(_entry.pack, crcs, starts, map(len, keys), values))
-    bits = _bits_of(len(keys))
-    sizes = [0] * (1 << bits)
-    for crc in crcs:
-        sizes[crc << bits >> 32] += 1
-    directory = array("I", accumulate(sizes, initial=0))
-    return b"".join((*map(entries.__getitem__, order), directory))
+    bits = _bits_of(len(items))
+    buckets: list[list[bytes]] = [[] for _ in range(1 << bits)]
+    for key in sorted(items):
+        buckets[zlib.crc32(key) << bits >> 32].append(key)
+    directory = array("I")
+    written: list[bytes] = []
+    at = start + (_NUMBER << bits)
+    for keys in buckets:
+        directory.append(at)
+        octets = [piece for key in keys for piece in (key, items[key])]
+        places = array("I", accumulate(map(len, octets), initial=at + _NUMBER * (len(octets) + 1)))
+        written.append(places.tobytes())
+        written += octets
+        at = places[-1]
+    return directory.tobytes() + b"".join(written)
 
 
 def _bits_of(count: int) -> int:

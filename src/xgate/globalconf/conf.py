@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from xgate.errors import Fault
-from xgate.globalconf.index import MemberInfo
+from xgate.globalconf.index import MemberInfo, MemberNames
 from xgate.globalconf.mapped import Index, index_of
 from xgate.globalconf.optional import Settings
 from xgate.globalconf.private import ManagementService, PrivateParameters
@@ -133,7 +133,7 @@ class GlobalConf:
         """
         return tuple(self._known(instance).members.values())
 
-    def find_member(self, client: ClientId) -> MemberInfo | None:
+    def find_member(self, client: ClientId) -> MemberNames | None:
         """The names of a member or subsystem, if it is registered."""
         index = self._index.get(client.instance)
         return None if index is None else index.find_member(client)

@@ -7,7 +7,7 @@ cannot be parsed is left out and noted, and nothing else suffers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -24,10 +24,17 @@ from xgate.ids import ClientId, GlobalGroupId, ServerId
 from xgate.trust.anchors import ApprovedCa
 from xgate.trust.certificate import Certificate, Name
 
-__all__ = ["Authorities", "MemberInfo", "SharedIndex"]
+__all__ = ["Authorities", "MemberInfo", "MemberNames", "SharedIndex", "infos_of"]
 
 
-class MemberInfo(msgspec.Struct, frozen=True, gc=False):
+class MemberNames(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """By what people know a member or subsystem."""
+
+    member_name: str
+    subsystem_name: str | None = None
+
+
+class MemberInfo(msgspec.Struct, frozen=True):
     """A member or subsystem with the names that people know it by."""
 
     id: ClientId
@@ -87,7 +94,7 @@ class SharedIndex(Authorities):
             server.address: server.maintenance for server in shared.servers if server.address
         }
         self.members = {
-            info.id: info for member in shared.members for info in _infos(shared.instance, member)
+            info.id: info for member in shared.members for info in infos_of(shared.instance, member)
         }
         self.groups = {group.code: group for group in shared.groups}
         self.group_members = {
@@ -96,9 +103,10 @@ class SharedIndex(Authorities):
         }
         super().__init__(shared, warnings)
 
-    def find_member(self, client: ClientId) -> MemberInfo | None:
+    def find_member(self, client: ClientId) -> MemberNames | None:
         """The names of a member or subsystem, if it is registered."""
-        return self.members.get(client)
+        found = self.members.get(client)
+        return None if found is None else MemberNames(found.member_name, found.subsystem_name)
 
     def knows(self, client: ClientId) -> bool:
         """Whether a member or subsystem is registered."""
@@ -173,7 +181,8 @@ def _addresses(servers: Iterable[SecurityServer]) -> Iterable[str]:
     return (server.address for server in servers if server.address and server.address.strip())
 
 
-def _infos(instance: str, member: Member) -> Iterable[MemberInfo]:
+def infos_of(instance: str, member: Member) -> Iterator[MemberInfo]:
+    """The member itself, then its subsystems."""
     identifier = ClientId(instance, member.member_class.code, member.code)
     yield MemberInfo(identifier, member.name)
     for subsystem in member.subsystems:

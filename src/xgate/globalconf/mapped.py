@@ -7,13 +7,14 @@ was asked for lately is kept as an object, a bounded number of each kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Generic, TypeVar, overload
 
 import msgspec
 from msgspec.structs import astuple
 
 from xgate._native.table import END, START, Table, check_found, find_place
-from xgate.globalconf.index import Authorities, MemberInfo, SharedIndex
+from xgate.globalconf.index import Authorities, MemberInfo, MemberNames, SharedIndex, infos_of
 from xgate.globalconf.shared import (
     GlobalGroup,
     Member,
@@ -43,7 +44,7 @@ _servers = msgspec.msgpack.Decoder(
 ).decode
 _client_of = msgspec.msgpack.Decoder(tuple[str, str, str, str | None]).decode
 _texts = msgspec.msgpack.Decoder(tuple[str, ...]).decode
-_names = msgspec.msgpack.Decoder(_Names).decode
+_names = msgspec.msgpack.Decoder(MemberNames).decode
 _number = msgspec.msgpack.Decoder(int).decode
 _numbers = msgspec.msgpack.Decoder(tuple[int, ...]).decode
 _text = msgspec.msgpack.Decoder(str | None).decode
@@ -69,50 +70,56 @@ class MappedIndex(Authorities):
     """The look-up tables of one instance, mapped; read only."""
 
     def __init__(self, shared: MappedParameters) -> None:
-        super().__init__(shared, shared.snapshot.head.warnings)
         snapshot = shared.snapshot
+        super().__init__(shared, snapshot.head.warnings)
         self._octets = snapshot.octets
         self._names = snapshot.table("names")
         self._served = snapshot.table("served")
-        self._server_numbers = snapshot.table("server numbers")
-        self._hashes = snapshot.table("authentication hashes")
-        self._notices = snapshot.table("notices")
         self._group_members = snapshot.table("group members")
         self._servers = snapshot.records("servers")
         self._addresses = snapshot.head.addresses
-        codes, groups = snapshot.table("group codes"), shared.groups
         self.members: Mapping[ClientId, MemberInfo] = _Found(
-            lambda client: _required(self.find_member(client)), lambda: _clients(self._names)
+            self._info_of, lambda: iter(dict.fromkeys(info.id for info in _infos(shared)))
         )
         self.servers_of: Mapping[ClientId, tuple[SecurityServer, ...]] = _Answers(
-            self._servers_of,
-            lambda: _clients(self._served),
-            _HOT_SERVERS,
+            self._servers_of, lambda: _clients(self._served), _HOT_SERVERS
         )
         self.addresses_of: Mapping[ClientId, tuple[str, ...]] = _Answers(
             self._addresses_of, lambda: _clients(self._served)
         )
-        self.servers: Mapping[ServerId, SecurityServer] = _Answers(
-            lambda server: shared.servers[_required(self._number_of(server))],
-            self._server_ids,
-            _HOT_SERVERS,
-        )
-        self.by_auth_hash: Mapping[bytes, SecurityServer] = _Answers(
-            lambda value: shared.servers[_number(_required(self._hashes.find(value)))],
-            self._hashes.keys,
-            _HOT_SERVERS,
-        )
-        self.notices: Mapping[str, str | None] = _Found(
-            lambda address: _text(_required(self._notices.find(key_of((address,))))),
-            lambda: (_texts(key)[0] for key in self._notices.keys()),
-        )
+        self._map_servers(snapshot)
+        codes, groups = snapshot.table("group codes"), shared.groups
         self.groups: Mapping[str, GlobalGroup] = _Answers(
             lambda code: groups[_number(_required(codes.find(key_of((code,)))))],
             lambda: (_texts(key)[0] for key in codes.keys()),
             1,
         )
 
-    def find_member(self, client: ClientId) -> MemberInfo | None:
+    def _map_servers(self, snapshot: Snapshot) -> None:
+        servers = self.shared.servers
+        numbers, notices = snapshot.table("server numbers"), snapshot.table("notices")
+        hashes = snapshot.table("authentication hashes")
+        self._number_of: Mapping[ServerId, int] = _Answers(
+            lambda server: _number(_required(numbers.find(_server_key(server)))),
+            lambda: map(_server_id, numbers.keys()),
+            _HOT_SERVERS,
+        )
+        self.servers: Mapping[ServerId, SecurityServer] = _Answers(
+            lambda server: servers[self._number_of[server]],
+            lambda: map(_server_id, numbers.keys()),
+            _HOT_SERVERS,
+        )
+        self.by_auth_hash: Mapping[bytes, SecurityServer] = _Answers(
+            lambda value: servers[_number(_required(hashes.find(value)))],
+            hashes.keys,
+            _HOT_SERVERS,
+        )
+        self.notices: Mapping[str, str | None] = _Found(
+            lambda address: _text(_required(notices.find(key_of((address,))))),
+            lambda: (_texts(key)[0] for key in notices.keys()),
+        )
+
+    def find_member(self, client: ClientId) -> MemberNames | None:
         """The names of a member or subsystem, if it is registered."""
         key = key_of(astuple(client))
         # As ``Table.find``, which would be one call more, a tenth of all that this takes.
@@ -120,8 +127,7 @@ class MappedIndex(Authorities):
         if place < 0:
             check_found(place)
             return None
-        member_name, subsystem_name = _names(self._octets[place & START : place >> END])
-        return MemberInfo(client, member_name, subsystem_name)
+        return _names(self._octets[place & START : place >> END])
 
     def knows(self, client: ClientId) -> bool:
         """Whether a member or subsystem is registered."""
@@ -130,7 +136,7 @@ class MappedIndex(Authorities):
     def serves(self, client: ClientId, server: ServerId) -> bool:
         """Whether ``client`` is registered on this server, or owns it."""
         found = self._served.find(key_of(astuple(client)))
-        return found is not None and self._number_of(server) in _numbers(found)
+        return found is not None and self._number_of.get(server) in _numbers(found)
 
     def is_in_group(self, client: ClientId, group: GlobalGroupId) -> bool:
         """Whether exactly this identifier is a member of the group."""
@@ -138,24 +144,22 @@ class MappedIndex(Authorities):
             return False
         return key_of((group.group_code, *astuple(client))) in self._group_members
 
-    def _number_of(self, server: ServerId) -> int | None:
-        found = self._server_numbers.find(key_of((*server.owner.parts, server.server_code)))
-        return None if found is None else _number(found)
+    def _info_of(self, client: ClientId) -> MemberInfo:
+        names = _required(self.find_member(client))
+        return MemberInfo(client, names.member_name, names.subsystem_name)
 
     def _servers_of(self, client: ClientId) -> tuple[SecurityServer, ...]:
         numbers = _numbers(_required(self._served.find(key_of(astuple(client)))))
         return tuple(_server(self._servers[number]) for number in numbers)
 
     def _addresses_of(self, client: ClientId) -> tuple[str, ...]:
-        numbers = _numbers(_required(self._served.find(key_of(astuple(client)))))
+        found = self._served.find(key_of(astuple(client)))
+        if found is None:
+            raise KeyError(client)
+        numbers = _numbers(found)
         if len(numbers) == 1 and (address := self._addresses[numbers[0]]):
             return (address,)
         return tuple(dict.fromkeys(filter(None, map(self._addresses.__getitem__, numbers))))
-
-    def _server_ids(self) -> Iterator[ServerId]:
-        for key in self._server_numbers.keys():
-            *owner, code = _texts(key)
-            yield ServerId(ClientId(*owner), code)
 
 
 Index = SharedIndex | MappedIndex
@@ -203,15 +207,19 @@ class _Answers(_Found[K, V]):
     def get(self, key: K, /, default: V | T) -> V | T: ...
     def get(self, key: K, /, default: V | T | None = None) -> V | T | None:
         """As of any mapping, without a call between."""
+        hot = self._hot.get(key)
+        if hot is not None:
+            return hot
         try:
-            return self._hot.get(key) or self[key]
+            return self._keep(key)
         except KeyError:
             return default
 
     def __getitem__(self, key: K) -> V:
         hot = self._hot.get(key)
-        if hot is not None:
-            return hot
+        return self._keep(key) if hot is None else hot
+
+    def _keep(self, key: K) -> V:
         found = self._find(key)
         if len(self._hot) >= self._most:
             self._hot.clear()
@@ -250,6 +258,19 @@ def _required(found: V | None) -> V:
     if found is None:
         raise KeyError
     return found
+
+
+def _server_key(server: ServerId) -> bytes:
+    return key_of((*server.owner.parts, server.server_code))
+
+
+def _server_id(key: bytes) -> ServerId:
+    *owner, code = _texts(key)
+    return ServerId(ClientId(*owner), code)
+
+
+def _infos(shared: SharedParameters) -> Iterator[MemberInfo]:
+    return chain.from_iterable(infos_of(shared.instance, member) for member in shared.members)
 
 
 def _clients(table: Table) -> Iterator[ClientId]:

@@ -12,8 +12,7 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, chain
-from operator import add
+from itertools import accumulate
 
 import msgspec
 
@@ -77,12 +76,8 @@ class _Block:
         self.add(name, ends.tobytes() + data, len(ends) - 1)
 
     def table(self, name: str, values: Mapping[bytes, bytes]) -> None:
-        """Keys and values in the order given, and how to find them."""
-        keys, sizes = list(values), list(map(len, values.values()))
-        starts = list(accumulate(map(add, map(len, keys), sizes), initial=len(self._octets)))
-        self._octets += b"".join(chain.from_iterable(values.items()))
         self._octets += bytes(-len(self._octets) % _LINE)
-        self.add(name, write_table(keys, starts, sizes), len(keys))
+        self.add(name, write_table(values, len(self._octets)), len(values))
 
     def numbers(self, name: str, numbers: Mapping[bytes, int]) -> None:
         self.table(name, {key: _encode(number) for key, number in numbers.items()})
