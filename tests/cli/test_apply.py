@@ -184,7 +184,8 @@ def test_descriptions_are_asked_for_with_the_servers_certificate(scene: Scene, x
     context.verify_mode = ssl.CERT_REQUIRED
     with served_documents(context) as (base, served):
         served["/x.wsdl"] = WSDL.format(name="getA").encode()
-        described = f'[[client.description]]\nurl = "{base}/x.wsdl"\nverify-tls = false\n'
+        url = f"{base.upper()}/x.wsdl"
+        described = f'[[client.description]]\nurl = "{url}"\nverify-tls = false\n'
         scene.file.write_text(f"{CLIENT}\n{described}")
         assert scene.run("apply").code == 0
         assert "getA" in scene.run("show").out

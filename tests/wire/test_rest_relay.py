@@ -32,6 +32,7 @@ def call(rest: str = "", *headers: tuple[str, str], method: str = "GET") -> Rest
         ("http://is/api", "", "http://is/api"),
         ("http://is", "", "http://is/"),
         ("http://is", "?", "http://is/?"),
+        ("HTTPS://Is", "/a", "HTTPS://Is/a"),
         ("http://is/api/", "/pets", "http://is/api/pets"),
         ("http://is/api", "/pets/?a=%zz&b=%20", "http://is/api/pets/?a=%zz&b=%20"),
         ("http://is/api/", "", "http://is/api/"),

@@ -195,7 +195,7 @@ def _identity_for(document: Document, settings: Settings, folder: Path) -> TlsId
     :raises SettingsError: it cannot be read.
     """
     urls = [described.url for client in document.client for described in client.description]
-    if not settings.tls.certificate or not any(url.startswith("https:") for url in urls):
+    if not settings.tls.certificate or not any(url.lower().startswith("https:") for url in urls):
         return None
     return load_internal_identity(settings.tls, folder, SystemClock().now())
 

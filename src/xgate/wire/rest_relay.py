@@ -66,7 +66,7 @@ def has_body(request: RestRequest, response: RestResponse) -> bool:
     return request.verb != "HEAD" and response.status not in (204, 304)
 
 
-_BASE = re.compile(r"(?P<origin>https?://[^/?#\s]+)(?P<path>(?:/[^?#\s]*)?)")
+_BASE = re.compile(r"(?P<origin>(?i:https?)://[^/?#\s]+)(?P<path>(?:/[^?#\s]*)?)")
 _SLASHES = re.compile(r"/{2,}")
 
 
