@@ -169,6 +169,13 @@ def test_rights_are_for_whom_and_for_what_they_were() -> None:
     [
         ({"url": "file:a.wsdl"}, {}, "service XG/GOV/2/reg/look: its address is 'file:a.wsdl'"),
         ({"url": None}, {}, "its address is None"),
+        (
+            {"url": "http://h/a?b"},
+            {},
+            "service XG/GOV/2/reg/look: url = 'http://h/a?b' has a query",
+        ),
+        ({"url": "http://me:secret@h/"}, {}, "service XG/GOV/2/reg/look: url names a user"),
+        ({"url": "http://h:x/"}, {}, "service XG/GOV/2/reg/look: url = 'http://h:x/' is not"),
         ({"servicecode": "getWsdl"}, {}, "service XG/GOV/2/reg/getWsdl: its code is reserved"),
         ({"serviceversion": "v1"}, {}, "its version v1; REST services have none"),
         ({"timeout": 0}, {}, "that it may answer at any time"),

@@ -8,6 +8,7 @@ silence. Source: DM-SS 2, admin-api 7.3, 7.4.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -21,7 +22,7 @@ from xgate.securityserver.client_settings import (
     ServiceSettings,
 )
 from xgate.securityserver.reference_rows import Row, Rows
-from xgate.securityserver.registry import read_client_id
+from xgate.securityserver.registry import check_client, read_client_id
 from xgate.securityserver.section import SettingsError
 from xgate.trust.certificate import Certificate
 from xgate.trust.pem import write_pem
@@ -79,16 +80,19 @@ class _Adoption:
 
     def _client(self, row: Row) -> ClientSettings:
         rows, name = self._rows, _client_text(self._rows.identifiers[row["identifier"]])
-        return ClientSettings(
+        bare = ClientSettings(
             id=name,
             authentication=row["isauthentication"],
-            certificates=tuple(self._certificates(row["id"], name)),
-            service=tuple(self._services(row["id"], name)),
             group=tuple(
                 GroupSettings(found["groupcode"], tuple(self._members(found["id"])))
                 for found in rows.groups
                 if found["client_id"] == row["id"]
             ),
+        )
+        return msgspec.structs.replace(
+            bare,
+            certificates=tuple(self._certificates(row["id"], name)),
+            service=tuple(self._services(row["id"], bare)),
         )
 
     def _certificates(self, client: int, name: str) -> Iterator[str]:
@@ -104,12 +108,20 @@ class _Adoption:
             if row["localgroup_id"] == group:
                 yield _client_text(self._rows.identifiers[row["groupmemberid"]])
 
-    def _services(self, client: int, name: str) -> Iterator[ServiceSettings]:
+    def _services(self, client: int, bare: ClientSettings) -> Iterator[ServiceSettings]:
+        """Those that can be taken over into the client as it is without services."""
         described = {d["id"]: d for d in self._rows.descriptions if d["client_id"] == client}
         for row in self._rows.services:
             described_by = described.get(row["servicedescription_id"])
-            if described_by is not None and self._usable(row, name):
-                yield self._service(row, described_by, client, name)
+            if described_by is None or not self._usable(row, bare.id):
+                continue
+            service = self._service(row, described_by, client, bare.id)
+            try:
+                check_client(msgspec.structs.replace(bare, service=(service,)), Path())
+            except SettingsError as error:
+                self._left_out.append(str(error))
+            else:
+                yield service
 
     def _usable(self, row: Row, client: str) -> bool:
         what = f"service {client}/{row['servicecode']}"
