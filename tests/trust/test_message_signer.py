@@ -112,3 +112,32 @@ def test_who_is_not_named_has_no_instance(other: str) -> None:
     start, end = SOAP.index("<x:service"), SOAP.index("</e:Header>")
     message = SOAP[:start] + other.format(PARTS.format("1", "2")) + SOAP[end:]
     assert parties_of(message.encode()) == Parties(CLIENT, frozenset({"DEV"}))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["x" * 11_000_000, "<a/>" * 1_100_000, "<a>" * 247 + "</a>" * 247],
+    ids=["a-long-text", "many-elements", "deep"],
+)
+def test_a_message_that_a_server_could_be_set_to_take_has_its_signer(content: str) -> None:
+    message = SOAP.replace("<look/>", f"<lookResponse>{content}</lookResponse>").encode()
+    assert parties_of(message).signer == PROVIDER
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (">4321<", f">{'1' * 10_001}<"),
+        ("<e:Header>", "<e:Header>" + "<y/>" * 100_000),
+        ("<e:Header>", f"<e:Header><y xmlns='{'u' * 2049}'/>"),
+    ],
+)
+def test_what_no_server_takes_has_none(old: str, new: str) -> None:
+    assert refused(SOAP.replace(old, new, 1)) == "internal_error"
+
+
+def test_what_stands_beside_header_and_body_is_passed_over() -> None:
+    assert (
+        parties_of(SOAP.replace("<e:Header>", "<y><x:client/></y><e:Header>").encode()).signer
+        == CLIENT
+    )

@@ -66,8 +66,8 @@ class LimitSettings(Section, frozen=True):
     rest_head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=64 << 10)] = 64 << 10
     xml_depth: Annotated[int, msgspec.Meta(ge=10, le=250)] = 100
     xml_nodes: Annotated[int, msgspec.Meta(ge=1000, le=100_000_000)] = 1_000_000
-    xml_header_elements: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
-    xml_namespace_chars: Annotated[int, msgspec.Meta(ge=100, le=10_000)] = 512
+    xml_header_elements: Annotated[int, msgspec.Meta(ge=100, le=100_000)] = 10_000
+    xml_namespace_chars: Annotated[int, msgspec.Meta(ge=100, le=2048)] = 512
     attachments: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10_000
     part_head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=64 << 20)] = 256 << 10
     part_heads_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 4 << 20

@@ -23,7 +23,10 @@ from xgate.wire.rest import read_rest_request, read_rest_response
 __all__ = ["Parties", "parties_of"]
 
 
-_DEPTH = 250  # the most that a server can be set to take
+_ENVELOPE, _HEADER, _BODY = (f"{{{SOAP_NS}}}{name}" for name in ("Envelope", "Header", "Body"))
+# A message was bounded when it was exchanged, perhaps by other settings than ours.
+_MOST = xml.Bounds(depth=250, nodes=1 << 62, told=100_000, namespace=2048)
+_LONGEST = 10_000  # characters of a field
 
 
 class Parties(msgspec.Struct, frozen=True):
@@ -44,14 +47,13 @@ def parties_of(message: bytes) -> Parties:
         codes of ``wire.names.read_id``, if they are SOAP that does not name its signer once.
     """
     try:
-        # Octets and nodes were bounded when it was exchanged, perhaps by other settings than ours.
-        envelope = xml.parse(message, limit=len(message), depth=_DEPTH, nodes=len(message))
+        envelope = _sketch(message)
     except Fault:
         return _rest_parties(message)
-    if envelope.tag != f"{{{SOAP_NS}}}Envelope":
+    if envelope.tag != _ENVELOPE:
         return _rest_parties(message)
-    header = _only(envelope, f"{{{SOAP_NS}}}Header")
-    body = _only(_only(envelope, f"{{{SOAP_NS}}}Body"), "*")
+    header = _only(envelope, _HEADER)
+    body = _only(_only(envelope, _BODY), "*")
     answer = etree.QName(body).localname.endswith("Response")
     ends = ("service", "client") if answer else ("client", "service")
     first, second = (f"{{{XROAD_NS}}}{end}" for end in ends)
@@ -63,6 +65,47 @@ def parties_of(message: bytes) -> Parties:
             other = read_id(_only(header, second))
         return _parties(signer, other if isinstance(other, ClientId | ServiceId) else None)
     raise Fault("invalid_soap", "The message's header names no client or service")
+
+
+class _Sketch:
+    """The scanner that makes a tree of an envelope: the Header, and of the Body the names in it."""
+
+    def __init__(self) -> None:
+        self.root: etree._Element | None = None
+        self._open: list[etree._Element] = []
+
+    def start(self, name: str, attributes: dict[str, str], offset: int) -> bool:
+        if self.root is None:
+            self.root = element = etree.Element(name, attributes)
+        else:
+            element = etree.SubElement(self._open[-1], name, attributes)
+        inside = self._open and self._open[-1].tag == _BODY
+        if inside or (len(self._open) == 1 and name not in (_HEADER, _BODY)):
+            return False
+        self._open.append(element)
+        return True
+
+    def end(self, name: str, offset: int) -> None:
+        self._open.pop()
+
+    def text(self, text: str) -> None:
+        element = self._open[-1]
+        if len(element):  # what stands between elements says nothing
+            return
+        element.text = (element.text or "") + text
+        if len(element.text) > _LONGEST:
+            raise Fault("invalid_soap", f"A field is longer than {_LONGEST} characters")
+
+
+def _sketch(message: bytes) -> etree._Element:
+    """The envelope without what is in its body, however much that is.
+
+    :raises Fault: it is no XML.
+    """
+    sketch = _Sketch()
+    xml.scan(message, sketch, limit=len(message), bounds=_MOST)
+    assert sketch.root is not None, "the scanner refuses a document without elements"
+    return sketch.root
 
 
 def _parties(signer: ClientId, other: ClientId | ServiceId | None) -> Parties:
