@@ -128,6 +128,13 @@ def test_an_id_is_found_in_the_log_with_its_code_explained(
     assert [e["code"] for e in found["explanations"]] == [LINE["code"]]
 
 
+def test_a_limit_is_explained_by_its_name(xgate: Run) -> None:
+    ran = xgate("explain", "connections-per-address")
+    assert ran.code == 0
+    assert ran.out.startswith("connections-per-address\n")
+    assert "'connection refused' tell whose" in ran.out
+
+
 def test_a_limit_that_was_met_is_the_explanation(xgate: Run, tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     limit = "[limits] exchanges = 8, at the gate of callers"

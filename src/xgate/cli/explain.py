@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from xgate.cli.foreign_words import FOREIGN_WORDS
-from xgate.cli.limit_words import explain_limit
+from xgate.cli.limit_words import LIMIT_WORDS, explain_limit
 from xgate.cli.logstore import read_settings
 from xgate.cli.management_words import MANAGEMENT_WORDS
 from xgate.cli.message_words import LOOK_IN_BOTH_LOGS, MESSAGE_WORDS, PREFIXES
@@ -62,8 +62,9 @@ def explain(
     Exit code 0 when it is known, 1 when it is not, 2 when a file that is named cannot be used.
 
     :param what: A code, for example server.clientproxy.network_error or
-        Server.ClientProxy.NetworkError; or an id: the detail of a fault, a message's id
-        (X-Road-Id) or an exchange's (x-road-request-id).
+        Server.ClientProxy.NetworkError; a limit that /statistics names, for example exchanges; or
+        an id: the detail of a fault, a message's id (X-Road-Id) or an exchange's
+        (x-road-request-id).
     :param log: A file with the server's log lines.
     :param config: The server's settings file: its operational records.
     :param json: Print one JSON object.
@@ -86,7 +87,10 @@ def explain(
 
 
 def explain_code(text: str) -> Explanation | None:
-    """What a code in either spelling means; None for what is no known code."""
+    """What a code in either spelling, or the name of a limit, means; None for any other text."""
+    if text in LIMIT_WORDS:
+        limit = LIMIT_WORDS[text]
+        return Explanation(text, (), limit.meaning, limit.look_at)
     if not _CODE.fullmatch(text):
         return None
     code = new_code(text)

@@ -1,7 +1,8 @@
 """What it means that a message met a limit of this server, and what to do: for ``xgate explain``.
 
-The rule: one row for each setting that an exchange's line may name in ``limit``; the line itself
-tells the value and the gate. Raising a limit is one way, and seldom the first one.
+The rule: one row for each setting that a log line may name in ``limit``, or ``/statistics`` under
+``refused``; the line itself tells the value and the gate. Raising a limit is one way, and seldom
+the first one.
 """
 
 from __future__ import annotations
@@ -39,6 +40,17 @@ LIMIT_WORDS: dict[str, Words] = {
     "memory-bytes": Words(
         f"This server refused early: the memory for messages is shared, and {_SHARE}.",
         f"{_LOOK}. Raise it if the machine has the memory, or lower `soap-bytes`.",
+    ),
+    "connections-per-address": Words(
+        "Connections were closed at once, because one address holds as many as it may, or as many "
+        "as are free.",
+        f"The log's lines 'connection refused' tell whose. {_LOOK}. Raise it for a proxy in front "
+        "of many; raise `connections`, and the server's open files, if all are taken.",
+    ),
+    "connections-per-server": Words(
+        "Connections of another security server were closed, because it holds as many as it may.",
+        "The log's lines 'peer refused' tell whose. Ask its operator whether it keeps connections "
+        "that it does not use; raise it if its messages need so many.",
     ),
     "most-bytes": Words(
         "The bodies that wait in files have all the room that they may have together.",
