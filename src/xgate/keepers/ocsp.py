@@ -1,10 +1,11 @@
 """Keeps OCSP responses of this server's own certificates fresh.
 
 The rule: every certificate in use is asked about, and every CA between it and an approved top. Each
-is asked about again before its answer loses its worth, and all at once when the configuration
-changes how fresh answers must be; new keys at once too (ocsp-tls-certs 7 and traps 12, 13). Without
-its answers a server that has just started serves nobody, so what is missing is asked for again
-after a second, then ever more seldom, but so that no responder's return goes unnoticed for long.
+is asked about again before its answer loses its worth, whatever others are still waited for, and
+all at once when the configuration changes how fresh answers must be; new keys at once too
+(ocsp-tls-certs 7 and traps 12, 13). Without its answers a server that has just started serves
+nobody, so what is missing is asked for again after a second, then ever more seldom, but so that no
+responder's return goes unnoticed for long.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ __all__ = ["certificates_in_use", "keep_ocsp"]
 _MARGIN = 120.0  # seconds before an answer ages: two tries at the usual retry
 _LEAST = 10.0
 _FIRST_RETRY = 1.0
+_ROUND = "OCSP responses refreshed"
 
 _Rhythm = tuple[timedelta, timedelta | None, bool]
 
@@ -47,28 +49,92 @@ async def keep_ocsp(
     ring: Cell[Keyring], world: Cell[World], client: OcspClient, clock: Clock, report: Report
 ) -> None:
     """Ask for all certificates in use at once, and again before the answers age, for ever."""
-    plans: dict[Certificate, _Plan] = {}
     while True:
-        conf, keys = world.value.globalconf, ring.value
-        wanted = certificates_in_use(keys.certificates(), conf, clock.now())
-        plans = {c: plans.get(c, _Plan(-math.inf)) for c in wanted}
-        began = clock.monotonic()
-        answers = await client.ask_all(c for c, plan in plans.items() if plan.at <= began)
+        rhythm = _rhythm(world.value.globalconf)
+        async with trio.open_nursery() as rounds:
+            keeper = _Keeper(ring, world, client, clock, report, rounds)
+            await keeper.keep(rhythm)
+            rounds.cancel_scope.cancel()  # by another rhythm all are asked about anew
+
+
+class _Keeper:
+    """Asks as long as one rhythm lasts: what falls due does not wait for what was asked before."""
+
+    def __init__(
+        self,
+        ring: Cell[Keyring],
+        world: Cell[World],
+        client: OcspClient,
+        clock: Clock,
+        report: Report,
+        rounds: trio.Nursery,
+    ) -> None:
+        self._ring = ring
+        self._world = world
+        self._client = client
+        self._clock = clock
+        self._report = report
+        self._rounds = rounds
+        self._plans: dict[Certificate, _Plan] = {}
+        self._answered = trio.Event()
+
+    async def keep(self, rhythm: _Rhythm) -> None:
+        """Ask, until the configuration says another rhythm."""
+        while _rhythm(self._world.value.globalconf) == rhythm:
+            conf, keys = self._world.value.globalconf, self._ring.value
+            wanted = certificates_in_use(keys.certificates(), conf, self._clock.now())
+            now = self._clock.monotonic()
+            due = self._take_due(wanted, now)
+            if due:
+                self._rounds.start_soon(self._ask, due)
+            elif not wanted:
+                self._report(_ROUND, certificates=0, answered=0)
+            self._answered = trio.Event()
+            idle = now + conf.ocsp_fetch_interval.total_seconds()
+            soonest = min((plan.at for plan in self._plans.values()), default=idle)
+            with trio.move_on_after(max(0.0, soonest - now)):
+                await self._wait_for_change(keys, rhythm)
+
+    def _take_due(self, wanted: Iterable[Certificate], now: float) -> list[Certificate]:
+        """Those to ask about now; they are not due again before there is an answer."""
+        self._plans = {c: self._plans.get(c, _Plan(-math.inf)) for c in wanted}
+        due = [c for c, plan in self._plans.items() if plan.at <= now]
+        self._plans.update((c, _Plan(math.inf, self._plans[c].missed)) for c in due)
+        return due
+
+    async def _ask(self, due: Iterable[Certificate]) -> None:
+        answers = await self._client.ask_all(due)
         answered = sum(until is not None for until in answers.values())
-        if answers or not plans:
-            report("OCSP responses refreshed", certificates=len(answers), answered=answered)
+        self._report(_ROUND, certificates=len(answers), answered=answered)
         # The same moment and share for all of a round: they stay together.
-        now, share, rhythm = clock.monotonic(), spread(1.0), _rhythm(conf)
+        now, share = self._clock.monotonic(), spread(1.0)
+        conf = self._world.value.globalconf
         for certificate, until in answers.items():
-            missed = 0 if until else plans[certificate].missed + 1
-            pause = _pause(conf, until, missed, client.retry, clock.now())
-            plans[certificate] = _Plan(now + pause * share, missed)
-        idle = now + conf.ocsp_fetch_interval.total_seconds()
-        soonest = min((plan.at for plan in plans.values()), default=idle)
-        with trio.move_on_after(max(0.0, soonest - now)):  # some fall due while others are asked
-            await _wait_for_change(ring, world, keys, rhythm)
-        if _rhythm(world.value.globalconf) != rhythm:
-            plans = {}
+            plan = self._plans.get(certificate)
+            if plan is not None:  # else it is in use no more
+                missed = 0 if until else plan.missed + 1
+                pause = _pause(conf, until, missed, self._client.retry, self._clock.now())
+                self._plans[certificate] = _Plan(now + pause * share, missed)
+        self._answered.set()
+
+    async def _wait_for_change(self, keys: Keyring, rhythm: _Rhythm) -> None:
+        """Until a round has its answers, the keys are others, or the rhythm is another."""
+
+        async def watch_keys() -> None:
+            while self._ring.value is keys:
+                await self._ring.wait_changed()
+            nursery.cancel_scope.cancel()
+
+        async def watch_answers() -> None:
+            await self._answered.wait()
+            nursery.cancel_scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch_keys)
+            nursery.start_soon(watch_answers)
+            while _rhythm(self._world.value.globalconf) == rhythm:
+                await self._world.wait_changed()
+            nursery.cancel_scope.cancel()
 
 
 def certificates_in_use(
@@ -93,23 +159,6 @@ def _answered_for(certificate: Certificate, conf: GlobalConf) -> list[Certificat
         return []
     pairs = zip(above, issuers, strict=True)
     return [ca for ca, known in pairs if known and conf.ocsp_urls_for(ca, known[0])]
-
-
-async def _wait_for_change(
-    ring: Cell[Keyring], world: Cell[World], keys: Keyring, rhythm: _Rhythm
-) -> None:
-    """Until the keys are others, or the configuration says another rhythm."""
-
-    async def watch_keys() -> None:
-        while ring.value is keys:
-            await ring.wait_changed()
-        nursery.cancel_scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(watch_keys)
-        while _rhythm(world.value.globalconf) == rhythm:
-            await world.wait_changed()
-        nursery.cancel_scope.cancel()
 
 
 def _pause(
