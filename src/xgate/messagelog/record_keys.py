@@ -14,6 +14,7 @@ import re
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
+from itertools import starmap
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,7 +46,7 @@ _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class _SealedBody:
     """A part that is encrypted while it is read, under a new nonce each time."""
 
-    def __init__(self, key: bytes, bound: bytes, part: bytes | Body) -> None:
+    def __init__(self, key: bytes, bound: bytes, part: Body) -> None:
         self._key = key
         self._bound = bound
         self._part = part
@@ -82,13 +83,16 @@ class RecordKeys:
             return record
         record = msgspec.structs.replace(record, key_id=self._current, key=record.key or new_key())
         key = self._key(record)
+
+        def sealed(place: int, part: bytes | Body | None) -> bytes | Body | None:
+            if part is None or isinstance(part, bytes):
+                return None if part is None else _sealed(key, _bound(record, place), part)
+            return _SealedBody(key, _bound(record, place), part)
+
         return msgspec.structs.replace(
             record,
-            message=whole(_SealedBody(key, _bound(record, 0), record.message)),
-            attachments=tuple(
-                None if part is None else _sealed(key, _bound(record, place), part)
-                for place, part in enumerate(record.attachments, start=1)
-            ),
+            message=sealed(0, record.message),
+            attachments=tuple(starmap(sealed, enumerate(record.attachments, start=1))),
         )
 
     def open(self, logged: LoggedRecord) -> LoggedRecord:
@@ -158,10 +162,9 @@ def read_keys(files: Mapping[str, Path], current: str = "") -> RecordKeys:
     return RecordKeys({key_id: _read_key(key_id, path) for key_id, path in files.items()}, current)
 
 
-def _sealed(key: bytes, bound: bytes, part: bytes | Body) -> bytes | Body:
-    """What fits into memory is encrypted at once; the rest when it is read."""
-    sealed = _SealedBody(key, bound, part)
-    return whole(sealed) if isinstance(part, bytes) else sealed
+def _sealed(key: bytes, bound: bytes, octets: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_OCTETS)
+    return _FORM + nonce + AESGCM(key).encrypt(nonce, octets, bound)
 
 
 def _opened(key: bytes, bound: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
