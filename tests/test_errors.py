@@ -51,6 +51,13 @@ def test_a_refusal_says_its_code_and_its_text() -> None:
     assert str(Fault("access_denied", "Not for you")) == "access_denied: Not for you"
 
 
+def test_words_for_others_keep_its_own_as_the_cause() -> None:
+    inner = Fault("database_error", "host 10.0.0.7 refused", limit="[a] b = 1")
+    moved = inner.outwards("The log is away").under("logging_failed")
+    assert str(moved) == "logging_failed.database_error: The log is away"
+    assert (moved.cause, moved.limit) == ("host 10.0.0.7 refused", "[a] b = 1")
+
+
 def test_of_a_group_the_first_counts() -> None:
     first, second = ValueError("first"), OSError("second")
     group = BaseExceptionGroup("", [ExceptionGroup("", [first, second]), KeyboardInterrupt()])

@@ -36,6 +36,7 @@ class Fault(Exception):
     :param actor: SOAP ``faultactor``; empty except in relayed faults.
     :param raw: the XML of a fault that came from elsewhere and is handed on byte for byte.
     :param limit: which setting of ours was met, with its value; for our own log alone.
+    :param cause: what happened within, in words that are nobody else's business; likewise.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Fault(Exception):
         actor: str = "",
         raw: bytes | None = None,
         limit: str = "",
+        cause: str = "",
     ) -> None:
         super().__init__(code, text)
         self.code = code
@@ -55,6 +57,7 @@ class Fault(Exception):
         self.actor = actor
         self.raw = raw
         self.limit = limit
+        self.cause = cause
 
     def __str__(self) -> str:
         return f"{self.code}: {self.text}"
@@ -67,7 +70,18 @@ class Fault(Exception):
         if self.raw is not None or self.code == prefix or self.code.startswith(prefix + "."):
             return self
         code = f"{prefix}.{self.code}"
-        return Fault(code, self.text, detail=self.detail, actor=self.actor, limit=self.limit)
+        return Fault(
+            code,
+            self.text,
+            detail=self.detail,
+            actor=self.actor,
+            limit=self.limit,
+            cause=self.cause,
+        )
+
+    def outwards(self, text: str) -> Fault:
+        """The same refusal in words for others; its own become the cause."""
+        return Fault(self.code, text, limit=self.limit, cause=self.text)
 
 
 @contextmanager

@@ -139,6 +139,9 @@ async def test_when_postgres_is_gone_messages_are_refused_and_go_on_when_it_is_b
         try:
             refused = await caller.soap("tell", "gone")
             assert refused.code == "server.clientproxy.logging_failed.database_error"
+            assert refused.text == "The message could not be logged"
+            line = await started.running.consumer.wait("exchange", id="gone")
+            assert str(line["cause"]).startswith("The message log: connection")
         finally:
             await trio.to_thread.run_sync(postgres.start)
         assert (await caller.soap("tell", "after")).code == ""

@@ -258,7 +258,10 @@ async def test_a_full_log_lets_nothing_pass_unlogged(
 
         codes = [reply.code.removesuffix(".database_error") for reply in replies]
         assert codes == [rest, soap or rest]
-        assert "database or disk is full" in replies[0].text
+        assert "The message could not be logged" in replies[0].text
+        line = await getattr(started.running, who).wait("exchange", outcome="fault")
+        assert "database or disk is full" in line["cause"]  # in that server's own log alone
+        assert not any(b"disk is full" in reply.body for reply in replies)
         assert b"echo" not in replies[0].body
         assert counts(started, "full") == kept
         assert called == (0 if when == "1" else 2)

@@ -102,6 +102,14 @@ async def test_what_gathers_while_one_commit_runs_is_the_next(
         assert found.record == unsigned(number)
 
 
+async def test_the_words_of_a_store_are_for_our_own_log(unruly: Unruly, unsigned: Make) -> None:
+    unruly.before = FULL
+    async with running(MessageLog(unruly)) as log:
+        with pytest.raises(Fault) as caught:
+            await log.append(unsigned(1))
+    assert (caught.value.text, caught.value.cause) == ("The message could not be logged", FULL.text)
+
+
 @pytest.mark.parametrize("applied", [False, True])
 async def test_a_commit_that_fails_refuses_everyone_who_waited_and_nobody_after(
     unruly: Unruly, unsigned: Make, applied: bool
@@ -119,7 +127,7 @@ async def test_a_commit_that_fails_refuses_everyone_who_waited_and_nobody_after(
                 callers.start_soon(append, number)
             await trio.testing.wait_all_tasks_blocked(0.01)
             unruly.open.set()
-        assert refusals == [(FULL.code, FULL.text)] * 20
+        assert refusals == [(FULL.code, "The message could not be logged")] * 20
         unruly.before = unruly.after = None
         await log.append(unsigned(99))
     kept = [found.record.query_id for found in unruly.find()]

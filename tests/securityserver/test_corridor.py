@@ -170,6 +170,15 @@ async def test_the_limit_that_was_met_is_told_in_our_log_alone(
     assert b"[" not in answer.body
 
 
+async def test_a_databases_own_words_stay_in_our_log(client: Edge) -> None:
+    words = "connection to 10.0.0.7 as xgate failed"
+    answer = await client.ask(Fault("logging_failed.database_error", words), "/")
+    assert b"10.0.0.7" not in answer.body
+    assert read_soap_fault(answer.body).text == "The message log cannot be read now"
+    (line,) = client.lines
+    assert line["cause"] == words
+
+
 async def test_a_caller_that_goes_away_is_logged_and_gets_no_fault(client: Edge) -> None:
     answer = await client.ask(ClosedError("gone"), "/")
     assert find_header(answer.headers, "content-type") == "text/plain"

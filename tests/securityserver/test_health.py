@@ -14,9 +14,11 @@ from trio.testing import MockClock
 
 from xgate.errors import Fault
 from xgate.ids import ClientId
+from xgate.sandbox.lines import Lines
 from xgate.securityserver import health
 from xgate.securityserver.health import CHECKS, Finding, Health
 from xgate.securityserver.health_settings import HealthSettings
+from xgate.securityserver.journal import Journal
 from xgate.securityserver.server import SecurityServer
 from xgate.signer.keyring import SignKey
 from xgate.signer.signer import SigningContext
@@ -49,8 +51,9 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Checks:
     return check
 
 
-def server(clock: FakeClock, **parts: Any) -> SecurityServer:
-    return cast("SecurityServer", SimpleNamespace(clock=clock, **parts))
+def server(clock: FakeClock, lines: Lines | None = None, **parts: Any) -> SecurityServer:
+    journal = Journal(clock, (Lines() if lines is None else lines).write)
+    return cast("SecurityServer", SimpleNamespace(clock=clock, journal=journal, **parts))
 
 
 async def test_what_a_check_saw_is_told(check: Checks) -> None:
@@ -77,6 +80,44 @@ async def test_a_check_that_breaks_is_a_finding_without_its_words(check: Checks)
     (finding,) = await Health(server(FakeClock())).look()
     text = "Fetching health check response failed for: Well-being"
     assert finding == Finding("Well-being", False, text)
+
+
+async def test_what_makes_it_ill_is_told_once_in_the_log_with_its_cause(check: Checks) -> None:
+    clock, lines = FakeClock(), Lines()
+    asked = Health(server(clock, lines))
+
+    async def look_again() -> None:
+        clock.advance(3)
+        await asked.look()
+
+    check.error = Fault("any", "the log cannot be written", cause="10.0.0.7 is away")
+    await look_again()
+    await look_again()
+    check.error = RuntimeError("a defect")
+    await look_again()
+    check.error = None
+    await look_again()
+    check.error = Fault("any", "the log cannot be written")
+    await look_again()
+    assert [(line["event"], str(line["text"]).split(":")[0]) for line in lines] == [
+        ("not well", "the log cannot be written"),
+        ("not well", "Fetching health check response failed for"),
+        ("not well", "the log cannot be written"),
+    ]
+    causes = [str(line.get("cause")).splitlines()[-1] for line in lines]
+    assert causes == ["10.0.0.7 is away", "RuntimeError: a defect", "None"]
+
+
+async def test_the_words_of_a_store_stay_here() -> None:
+    def check_writable() -> None:
+        raise Fault("logging_failed.database_error", "connection to 10.0.0.7 failed")
+
+    store = SimpleNamespace(check_writable=check_writable)
+    log = SimpleNamespace(store=store, check_can_log=lambda: None)
+    with pytest.raises(Fault) as refused:
+        await CHECKS["Message log"](server(FakeClock(), messagelog=log))
+    assert refused.value.text == "The message log cannot be written"
+    assert refused.value.cause == "connection to 10.0.0.7 failed"
 
 
 async def test_a_check_that_hangs_is_given_five_seconds(

@@ -102,6 +102,9 @@ async def test_whatever_fails_while_it_streams_is_an_io_error(serve: Serve) -> N
             assert caught.value.__cause__ is error
         with pytest.raises(Fault, match=r"\[SYSTEM\] logging_failed: full"), intake.streaming():
             raise Fault("logging_failed", "full")
+        with pytest.raises(Fault) as caught, intake.streaming():
+            raise Fault("logging_failed", "full", limit="[a] b = 1", cause="the disk")
+        assert (caught.value.limit, caught.value.cause) == ("[a] b = 1", "the disk")
         await exchange.respond(200, [])
 
     await call(serve, act)

@@ -82,7 +82,7 @@ class MessageLog:
             raise Fault("logging_failed", "Message size exceeds maximum loggable size")
         stamped = False
         try:
-            number = await self._batcher.submit(record)
+            number = await self._store(record)
             if self._stamp is not None:
                 await self._stamp_now(number, record)
                 stamped = True
@@ -99,6 +99,13 @@ class MessageLog:
     def batch_sizes(self) -> dict[int, int]:
         """How many commits held how many records: size to count."""
         return dict(self._batcher.sizes)
+
+    async def _store(self, record: Record) -> int:
+        """What a store says names hosts, files and users: it stays in our own log."""
+        try:
+            return await self._batcher.submit(record)
+        except Fault as fault:
+            raise fault.outwards("The message could not be logged") from fault
 
     async def _stamp_now(self, number: int, record: Record) -> None:
         assert self._stamp is not None

@@ -137,7 +137,16 @@ def _named(fault: Fault, side: str) -> Fault:
     if fault.raw is not None:
         return fault
     full = fault if fault.code.split(".", 1)[0] in (CLIENT, "server") else fault.under(side)
-    return Fault(full.code, full.text, detail=new_uuid(), actor=full.actor, limit=full.limit)
+    if full.code.endswith(".database_error") and not full.cause:  # a database's own words
+        full = full.outwards("The message log cannot be read now")
+    return Fault(
+        full.code,
+        full.text,
+        detail=new_uuid(),
+        actor=full.actor,
+        limit=full.limit,
+        cause=full.cause,
+    )
 
 
 def _no_means(error: OSError, side: str, server: SecurityServer) -> Fault:

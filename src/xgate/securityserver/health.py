@@ -18,6 +18,7 @@ import trio
 
 from xgate.algorithms import SHA512, SIGNATURES, signature_uri
 from xgate.errors import Fault
+from xgate.keepers.report import cause_of
 from xgate.securityserver.section import SettingsError
 from xgate.securityserver.server import SecurityServer
 from xgate.signer.keyring import SignKey
@@ -50,6 +51,7 @@ class Health:
         self.maintenance = False
         self._server = server
         self._kept: tuple[float, tuple[Finding, ...]] | None = None
+        self._ill: dict[str, str] = {}
         self._turn = trio.Lock()
 
     async def look(self) -> tuple[Finding, ...]:
@@ -71,15 +73,23 @@ class Health:
             return findings
 
     async def _run(self, name: str, check: Check) -> Finding:
+        cause = ""
+        text = f"Fetching health check response timed out for: {name}"
         with trio.move_on_after(_SECONDS):
             try:
-                return Finding(name, True, await check(self._server))
+                found = await check(self._server)
             except Fault as fault:
-                return Finding(name, False, fault.text)
-            except Exception:  # noqa: BLE001  whatever it is, the server is not well
+                text, cause = fault.text, fault.cause
+            except Exception as error:  # noqa: BLE001  whatever it is, the server is not well
                 text = f"Fetching health check response failed for: {name}"
-                return Finding(name, False, text)
-        return Finding(name, False, f"Fetching health check response timed out for: {name}")
+                cause = cause_of(error)
+            else:
+                self._ill.pop(name, None)
+                return Finding(name, True, found)
+        if self._ill.get(name) != text:  # once, not whenever somebody asks
+            self._ill[name] = text
+            self._server.journal.event("not well", check=name, text=text, cause=cause or None)
+        return Finding(name, False, text)
 
 
 async def _check_hardware(server: SecurityServer) -> str:
@@ -131,14 +141,16 @@ def _sign_nothing(key: SignKey) -> None:
     job = SignJob(key.key.id, algorithm, algorithm.digest.of(b"a health check of xgate"))
     (signed,) = key.token.sign([job])
     if isinstance(signed, Fault):
-        raise Fault(signed.code, f"The key of {key.member.short} does not sign: {signed.code}")
+        raise signed.outwards(f"The key of {key.member.short} does not sign: {signed.code}")
 
 
 async def _check_log(server: SecurityServer) -> str:
     server.messagelog.check_can_log()
-    await trio.to_thread.run_sync(
-        server.messagelog.store.check_writable, abandon_on_cancel=True, limiter=_one_thread("log")
-    )
+    check = server.messagelog.store.check_writable
+    try:
+        await trio.to_thread.run_sync(check, abandon_on_cancel=True, limiter=_one_thread("log"))
+    except Fault as fault:
+        raise fault.outwards("The message log cannot be written") from fault
     return "writable"
 
 
@@ -147,8 +159,8 @@ async def _check_serverconf(server: SecurityServer) -> str:
         conf = await trio.to_thread.run_sync(
             server.load_serverconf, abandon_on_cancel=True, limiter=_one_thread("serverconf")
         )
-    except (Fault, SettingsError):
-        raise Fault("database_error", "ServerConf is not available") from None
+    except (Fault, SettingsError) as error:
+        raise Fault("database_error", "ServerConf is not available", cause=str(error)) from None
     return f"{len(conf.clients)} clients"
 
 

@@ -103,6 +103,7 @@ class Journal:
             text=None if fault is None else fault.text,
             detail=None if fault is None else fault.detail or None,
             limit=None if fault is None else fault.limit or None,
+            cause=None if fault is None else fault.cause or None,
         )
 
     def crash(self, error: BaseException, detail: str) -> None:

@@ -78,7 +78,10 @@ class RestIntake:
             raise Fault("io_error", str(error)) from error
         except Fault as fault:
             raise Fault(
-                "io_error", f"[{new_uuid()}] [SYSTEM] {fault.code}: {fault.text}"
+                "io_error",
+                f"[{new_uuid()}] [SYSTEM] {fault.code}: {fault.text}",
+                limit=fault.limit,
+                cause=fault.cause,
             ) from fault
 
     async def read_answer(self, received: Received, content_type: str | None) -> RestResponse:
