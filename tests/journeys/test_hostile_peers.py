@@ -391,6 +391,7 @@ ID = f"x-road-request-id:{REQUEST_ID}"
         (b"\xff\xfe\r\n", FAILED + "internal_error"),
         (bad_head(ID, "Host:elsewhere"), FAILED + "internal_error"),
         (bad_head(ID, "Transfer-Encoding:chunked"), FAILED + "internal_error"),
+        (bad_head(ID, "Content_Length:5"), FAILED + "internal_error"),
         (bad_head(ID, "no colon"), FAILED + "internal_error"),
         (bad_head(ID, ""), FAILED + "internal_error"),
         (bad_head(), FAILED + "internal_error"),

@@ -67,6 +67,8 @@ def test_no_other_character_ends_a_line() -> None:
         (b"GET\r\n/\r\nA:\x7f\r\n", "Invalid header: A"),
         (b"GET\r\n/\r\n\xc3\xb6:1\r\n", "Invalid header: ö"),
         (b"GET\r\n/\r\nHost:x\r\n", "Invalid header: Host"),
+        (b"GET\r\n/\r\nContent_Length:5\r\n", "Invalid header: Content_Length"),
+        (b"GET\r\n/\r\ntransfer_encoding:chunked\r\n", "Invalid header: transfer_encoding"),
         (b"GET\r\n/\r\ncontent-Length:0\r\n", "Invalid header: content-Length"),
         (b"GET\r\n/\r\nA:\xff\r\n", "REST message is not UTF-8"),
         (b"GET\r\n/\r\nA:\xed\xa0\x80\r\n", "REST message is not UTF-8"),

@@ -84,7 +84,7 @@ def _read_line(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon:
         _refuse("Invalid header")
-    if is_skipped(name):
+    if is_skipped(name) or name.lower() in _TAKEN_FOR_FRAMING:
         _refuse(f"Invalid header: {name}")
     check_header(name, value)
     return name, value
@@ -113,6 +113,8 @@ _SKIPPED = frozenset(
         "expect",
     }
 )
+# Whoever serves by CGI's names makes no difference between these and those with a hyphen.
+_TAKEN_FOR_FRAMING = frozenset({"content_length", "transfer_encoding"})
 # str.splitlines would also cut at U+0085 and U+2028, which are octets of a header value here.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
