@@ -72,13 +72,13 @@ class LimitSettings(Section, frozen=True):
     part_head_bytes: Annotated[int, msgspec.Meta(ge=1024, le=64 << 20)] = 256 << 10
     part_heads_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 4 << 20
     part_head_fields: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 1000
-    part_line_bytes: Annotated[int, msgspec.Meta(ge=100, le=1 << 20)] = 1000
+    part_line_bytes: Annotated[int, msgspec.Meta(ge=100, le=16 << 10)] = 1000
     part_field_bytes: Annotated[int, msgspec.Meta(ge=100, le=1 << 20)] = 10_000
     multipart_depth: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     multiparts: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 100
-    ocsp_parts: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
-    ocsp_bytes: Annotated[int, msgspec.Meta(ge=1024, le=16 << 20)] = 128 << 10
-    # What is larger could be received, and then no verifier would take it.
+    ocsp_parts: Annotated[int, msgspec.Meta(ge=1, le=32)] = 16
+    ocsp_bytes: Annotated[int, msgspec.Meta(ge=1024, le=64 << 10)] = 64 << 10
+    # Of these, and of OCSP responses, no verifier would take more.
     signature_bytes: Annotated[int, msgspec.Meta(ge=16 << 10, le=1 << 20)] = 1 << 20
     chain_result_bytes: Annotated[int, msgspec.Meta(ge=1024, le=4 << 20)] = 1 << 20
     chain_bytes: Annotated[int, msgspec.Meta(ge=16 << 10, le=4 << 20)] = 4 << 20

@@ -62,7 +62,7 @@ class TransportLimits(msgspec.Struct, frozen=True):
 
     head: int = 10 * _MIB
     rest_head: int = 64 * 1024
-    ocsp: int = 128 * 1024
+    ocsp: int = 64 * 1024
     ocsp_count: int = 16
     chain_result: int = _MIB
     chain: int = 4 * _MIB
