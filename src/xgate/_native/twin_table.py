@@ -10,8 +10,8 @@ import mmap
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping
-from itertools import accumulate
+from collections.abc import Collection, Iterator, Mapping
+from itertools import accumulate, chain
 from typing import Final
 
 from xgate.errors import Fault
@@ -108,21 +108,42 @@ def write_table(items: Mapping[bytes, bytes], start: int) -> bytes:
     :param start: where it will begin there.
     :raises OverflowError: its end is behind what four octets can say.
     """
-    bits = _bits_of(len(items))
-    buckets: list[list[bytes]] = [[] for _ in range(1 << bits)]
-    for key in sorted(items):
-        buckets[zlib.crc32(key) << bits >> 32].append(key)
+    buckets = _fill_buckets(items)
+    # All pieces in one go: a country has some hundred thousand.
+    ordered = list(chain.from_iterable(buckets))
+    pieces = list(chain.from_iterable(zip(ordered, map(items.__getitem__, ordered), strict=True)))
+    sizes = list(map(len, pieces))
+    octets = b"".join(pieces)
+    counts = [2 * len(keys) for keys in buckets]
+    steps: list[int] = []  # from where a bucket begins to each of its pieces and to its end
+    first = 0
+    for count in counts:
+        steps.append(_NUMBER * (count + 1))
+        steps += sizes[first : first + count]
+        first += count
+    places = array("I", accumulate(steps, initial=start + _NUMBER * len(buckets)))
+    numbers = places.tobytes()
     directory = array("I")
     written: list[bytes] = []
-    at = start + (_NUMBER << bits)
-    for keys in buckets:
-        directory.append(at)
-        octets = [piece for key in keys for piece in (key, items[key])]
-        places = array("I", accumulate(map(len, octets), initial=at + _NUMBER * (len(octets) + 1)))
-        written.append(places.tobytes())
-        written += octets
-        at = places[-1]
+    at = told = 0
+    for count in counts:
+        directory.append(places[at])
+        begins, at = at + 1, at + 1 + count
+        written.append(numbers[_NUMBER * begins : _NUMBER * (at + 1)])
+        length = places[at] - places[begins]
+        written.append(octets[told : told + length])
+        told += length
     return directory.tobytes() + b"".join(written)
+
+
+def _fill_buckets(keys: Collection[bytes]) -> list[list[bytes]]:
+    bits = _bits_of(len(keys))
+    buckets: list[list[bytes]] = [[] for _ in range(1 << bits)]
+    for key, crc in zip(keys, map(zlib.crc32, keys), strict=True):
+        buckets[crc >> (32 - bits)].append(key)
+    for bucket in buckets:
+        bucket.sort()
+    return buckets
 
 
 def _bits_of(count: int) -> int:

@@ -15,13 +15,15 @@ from msgspec.structs import astuple
 
 from xgate._native.table import END, START, Table, check_found, find_place
 from xgate.globalconf.index import Authorities, MemberInfo, MemberNames, SharedIndex, infos_of
+from xgate.globalconf.rows import GroupRow, MemberRow, ServerRow
 from xgate.globalconf.shared import (
     GlobalGroup,
     Member,
-    MemberClass,
     SecurityServer,
     SharedParameters,
-    Subsystem,
+    build_group,
+    build_member,
+    build_server,
 )
 from xgate.globalconf.snapshot import Records, Snapshot, key_of
 from xgate.ids import ClientId, GlobalGroupId, ServerId
@@ -35,13 +37,9 @@ T = TypeVar("T")
 _HOT = 4096
 _HOT_SERVERS = 256  # each with all its clients
 
-_Parts = tuple[str, ...]
-_Names = tuple[str, str | None]
-_groups = msgspec.msgpack.Decoder(tuple[str, str, tuple[_Parts, ...]]).decode
-_members = msgspec.msgpack.Decoder(tuple[str, str, str, str, tuple[_Names, ...]]).decode
-_servers = msgspec.msgpack.Decoder(
-    tuple[_Parts, str, str | None, str | None, tuple[bytes, ...], tuple[_Parts, ...]]
-).decode
+_groups = msgspec.msgpack.Decoder(GroupRow).decode
+_members = msgspec.msgpack.Decoder(MemberRow).decode
+_servers = msgspec.msgpack.Decoder(ServerRow).decode
 _client_of = msgspec.msgpack.Decoder(tuple[str, str, str, str | None]).decode
 _texts = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 _names = msgspec.msgpack.Decoder(MemberNames).decode
@@ -278,17 +276,12 @@ def _clients(table: Table) -> Iterator[ClientId]:
 
 
 def _server(record: bytes) -> SecurityServer:
-    owner, code, address, maintenance, hashes, clients = _servers(record)
-    members = tuple(ClientId(*parts) for parts in clients)
-    return SecurityServer(ClientId(*owner), code, address, hashes, members, maintenance)
+    return build_server(_servers(record))
 
 
 def _member(record: bytes) -> Member:
-    class_code, description, code, name, subsystems = _members(record)
-    inside = tuple(Subsystem(*names) for names in subsystems)
-    return Member(MemberClass(class_code, description), code, name, inside)
+    return build_member(_members(record))
 
 
 def _group(record: bytes) -> GlobalGroup:
-    code, description, members = _groups(record)
-    return GlobalGroup(code, description, tuple(ClientId(*parts) for parts in members))
+    return build_group(_groups(record))
