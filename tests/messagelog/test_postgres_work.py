@@ -10,9 +10,10 @@ import pytest
 
 from xgate.messagelog import postgres_work, rows
 from xgate.messagelog.postgres import PostgresStore
+from xgate.messagelog.postgres_pool import Connection
 from xgate.messagelog.postgres_tables import SCHEMA
 from xgate.messagelog.record import Stamp
-from xgate.testing.logstore_records import OWNER, START, a_record, running
+from xgate.testing.logstore_records import OWNER, START, Made, a_record, running
 from xgate.testing.postgres import Cluster
 from xgate.trust.verify import Evidence
 
@@ -51,6 +52,19 @@ def test_a_signature_that_servers_share_is_stored_once(conninfo: str) -> None:
     assert count(conninfo, "evidence") == 6
     for store in stores:
         store.close()
+
+
+@pytest.mark.parametrize("size", [1000, 17 << 20])
+def test_what_is_large_has_its_time(conninfo: str, size: int) -> None:
+    """And only in its own transaction."""
+    PostgresStore(conninfo).close()
+    with Connection.connect(conninfo, autocommit=True) as db:
+        db.execute(f"SET search_path = {SCHEMA}; SET statement_timeout = 9000".encode())
+        with db.transaction():
+            postgres_work.append(db, [a_record(1, attachments=(Made(size),))])
+            granted = db.execute("SHOW statement_timeout").fetchall()[0][0]
+        assert granted == ("9s" if size == 1000 else f"{10_000 + (size + 9) // 1000}ms")
+        assert db.execute("SHOW statement_timeout").fetchall()[0][0] == "9s"
 
 
 def test_stamping_and_cleaning_cross_appending_without_loss(conninfo: str) -> None:

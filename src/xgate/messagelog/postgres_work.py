@@ -32,6 +32,8 @@ _COPY_PART = "COPY part(record_id, number, octets) FROM STDIN (FORMAT BINARY)"
 _PART_HEAD = struct.Struct(">hiqiii")
 _COPY_BEGIN, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _PIECE = 1 << 16
+_USUAL = 16 << 20  # octets that a COPY brings within the time of any statement
+_SLOWEST = 1000  # octets per millisecond
 _NAME_OCTETS = 32
 
 
@@ -62,6 +64,7 @@ def append(db: Connection, records: Sequence[Record]) -> list[int]:
 
 
 def _copy(db: Connection, new: Sequence[tuple[int, Record]]) -> None:
+    _grant_time(db, sum(len(part) for _, record in new for _, part in rows.parts_of(record)))
     with db.cursor() as cursor:
         with cursor.copy(_COPY_RECORD) as copy:
             copy.set_types(_RECORD_TYPES)
@@ -72,6 +75,16 @@ def _copy(db: Connection, new: Sequence[tuple[int, Record]]) -> None:
         with cursor.copy(_COPY_PART) as copy:
             for octets in _gathered(_part_rows(new)):
                 copy.write(octets)
+
+
+def _grant_time(db: Connection, octets: int) -> None:
+    """More of it for the rest of this transaction, if it has more to take in than usual.
+
+    Whether it takes anything in at all is watched from this side, wait by wait.
+    """
+    if octets > _USUAL:
+        milliseconds = int(db.seconds * 1000) + octets // _SLOWEST
+        db.execute(f"SET LOCAL statement_timeout = {milliseconds}".encode())
 
 
 def _part_rows(new: Sequence[tuple[int, Record]]) -> Iterator[bytes]:
