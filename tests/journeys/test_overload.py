@@ -144,6 +144,8 @@ async def test_a_provider_that_hangs_does_not_hold_everybodys_places(
             refused = [await answers.receive() for _ in range(2)]
         assert set(refused) == {"server.clientproxy.network_error"}
         assert len(started.desk.seen) == 6  # three quarters of the places
+        met = "[limits] exchanges = 8, at the gate of providers"
+        await started.running.consumer.wait("exchange", limit=met)
         with trio.fail_after(5):
             reply = await started.caller.rest("GET", "", service="listMethods", provider=OTHER)
         assert reply.status == 200

@@ -64,6 +64,8 @@ class Call:
         self._url = url
         self._timeout = timeout
         self.sent = Sent(lambda: Spool(limit=1 << 20))
+        limits = LimitSettings(exchanges=2, wait_seconds=0.01)
+        self.gates = open_gates(limits, lambda: 0.0)
 
     async def __call__(self, request: Request, body: bytes | None = None) -> Answer:
         """What the service answered; the refusal is raised."""
@@ -94,7 +96,7 @@ class Call:
         services = Services(service_context, FakeClock().monotonic)
         parts = {
             "services": services,
-            "gates": open_gates(LimitSettings(), lambda: 0.0),
+            "gates": self.gates,
         }
         server = cast("SecurityServer", SimpleNamespace(**parts))
         service = Service(
@@ -140,6 +142,18 @@ async def test_a_body_goes_with_its_length(serve: Serve, body: bytes | None) -> 
     lengths = [value for name, value in headers if name.lower() == "content-length"]
     assert lengths == [str(len(body or b""))]
     assert [part.spool.read() for part in call.sent.parts] == [body or b""]
+
+
+async def test_a_service_that_hangs_does_not_hold_all_places(serve: Serve) -> None:
+    service, url = await desk(serve)
+    call = Call(serve, url + "/rest")
+    called = ServiceId(PROVIDER, "svc")
+    async with call.gates.services.enter(called), call.gates.services.enter(called):
+        with pytest.raises(Fault, match="more to do than it can") as refusal:
+            await call(rest("GET", "/x"))
+    assert refusal.value.code == "network_error"
+    assert refusal.value.limit == "[limits] exchanges = 2, at the gate of services"
+    assert not service.seen
 
 
 async def test_the_body_of_a_verb_that_has_none_stays_here(serve: Serve) -> None:
