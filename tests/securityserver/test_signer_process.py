@@ -91,22 +91,27 @@ AS_NOBODY = """import os, sys
 from pathlib import Path
 from xgate.errors import Fault
 from xgate.signer.ask import ask_signer
-from xgate.signer.protocol import Statistics
+from xgate.signer.protocol import Login, Logout, Statistics
 os.setgid(65534); os.setuid(65534)
-try:
-    print(ask_signer(Path(sys.argv[1]), Statistics(1)))
-except Fault as fault:
-    print(fault)
+for request in (Statistics(1), Login(2, "0", "wrong", True), Logout(3, "0")):
+    try:
+        print(ask_signer(Path(sys.argv[1]), request))
+    except Fault as fault:
+        print(fault)
 """
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 @pytest.mark.parametrize(
     ("allowed", "said"),
-    [(("65534",), b"Counted(id=1"), (("1",), b"access_denied: "), ((), b"Permission denied")],
+    [
+        (("65534",), [b"Counted(id=1", *[b"access_denied: Only root"] * 2]),
+        (("1",), [b"access_denied: Process"] * 3),
+        ((), [b"Permission denied"] * 3),
+    ],
 )
 async def test_other_users_may_use_it_if_they_are_named(
-    place: Place, allowed: tuple[str, ...], said: bytes
+    place: Place, allowed: tuple[str, ...], said: list[bytes]
 ) -> None:
     clock, drain = SystemClock(), Drain()
     signer = msgspec.structs.replace(load_settings(place.settings).signer, allow_users=allowed)
@@ -121,4 +126,5 @@ async def test_other_users_may_use_it_if_they_are_named(
                 [sys.executable, "-c", AS_NOBODY, str(path)], capture_stdout=True
             )
             drain.start()
-    assert said in done.stdout
+    lines = done.stdout.splitlines()
+    assert [part in line for part, line in zip(said, lines, strict=True)] == [True] * 3

@@ -24,6 +24,8 @@ from xgate.signer.protocol import (
     Answer,
     FrameReader,
     Hello,
+    Login,
+    Logout,
     Numbered,
     Refused,
     Request,
@@ -49,20 +51,20 @@ async def converse(
 ) -> None:
     """Answer one connection until it ends, or until ``drain`` starts and all is answered.
 
-    :param others: ids of users who may ask besides this process's own.
+    :param others: ids of users who may ask besides root and this process's own, for signatures.
     :param strangers: how many of all others are told at a time why they may not; more are left
         without a word, for who may not ask must not keep those out who may.
     :raises NetError: the client broke off, or was too slow.
     """
     line = _Line(stream)
     try:
-        check_visitor(stream.socket, others)
+        keeper = check_visitor(stream.socket, others)
     except Fault as fault:
         with suppress(trio.WouldBlock):
             await _turn_away(line, fault, strangers or trio.CapacityLimiter(1))
         return
     try:
-        await _Conversation(line, service, drain).run()
+        await _Conversation(line, service, drain, keeper).run()
     except Fault as fault:
         await line.end(fault)
     except BaseExceptionGroup as group:
@@ -78,10 +80,12 @@ async def _turn_away(line: _Line, why: Fault, strangers: trio.CapacityLimiter) -
 
 
 class _Conversation:
-    def __init__(self, line: _Line, service: SignerService, drain: Drain) -> None:
+    def __init__(self, line: _Line, service: SignerService, drain: Drain, keeper: bool) -> None:
+        """:param keeper: the client may log in to tokens, and out of them."""
         self._line = line
         self._service = service
         self._drain = drain
+        self._keeper = keeper
         self._free = trio.Semaphore(_PENDING)
         self._greeted = False
         self._fault: Fault | None = None
@@ -115,9 +119,16 @@ class _Conversation:
 
     async def _reply(self, request: Numbered) -> None:
         try:
-            await self._line.say(await self._service.answer(request))
+            await self._line.say(await self._answer(request))
         finally:
             self._free.release()
+
+    async def _answer(self, request: Numbered) -> Answer:
+        """What is for servers, servers may ask; a PIN that is tried may lock a token for all."""
+        if isinstance(request, Login | Logout) and not self._keeper:
+            text = "Only root and the signer's own user may log in to tokens, or out of them"
+            return Refused(request.id, "access_denied", text)
+        return await self._service.answer(request)
 
     async def _tell_rings(self) -> None:
         ring = self._service.ring

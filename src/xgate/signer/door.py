@@ -1,8 +1,8 @@
 """The signer's door: a Unix socket that only those may pass who are known to the kernel.
 
-The rule: who runs the signer, lives under its user id; others only if they are named. What a
-process says of itself counts for nothing: the kernel tells who has connected. One signer holds a
-socket: whoever has the lock beside it may clear away what a dead one left.
+The rule: who runs the signer, lives under its user id, or is root; others only if they are named.
+What a process says of itself counts for nothing: the kernel tells who has connected. One signer
+holds a socket: whoever has the lock beside it may clear away what a dead one left.
 """
 
 from __future__ import annotations
@@ -123,18 +123,22 @@ def _user_id(name: str) -> int:
         raise Fault("internal_error", f"There is no user '{name}' on this system") from None
 
 
-def check_visitor(sock: socket.socket, others: frozenset[int]) -> None:
-    """Refuse whoever has connected and is neither this process's user nor one of ``others``.
+def check_visitor(sock: socket.socket, others: frozenset[int]) -> bool:
+    """Refuse whoever has connected and is neither root, nor this process's user, nor one of
+    ``others``; True for the first two, who could do without this door.
 
     :raises Fault: ``access_denied``.
     """
     pid, user = _other_end(sock)
-    if user != os.geteuid() and user not in others:
+    if user in (0, os.geteuid()):
+        return True
+    if user not in others:
         raise Fault(
             "access_denied",
             f"Process {pid} of user {user} may not use this signer; "
             "name the user in [signer] allow-users to let it",
         )
+    return False
 
 
 def check_signer(sock: socket.socket, path: Path) -> None:
