@@ -88,6 +88,15 @@ def test_tables_of_every_size(count: int) -> None:
         assert agreed(octets, start, count, key) == items.get(key)
 
 
+def test_keys_of_every_length() -> None:
+    octets = bytes(number * 89 % 256 for number in range(300))
+    items = {octets[:size]: octets[size:] for size in range(300)}
+    block, start = block_of(items)
+    for key, value in items.items():
+        assert agreed(block, start, len(items), key) == value
+        assert agreed(block, start, len(items), key + b"\0") == items.get(key + b"\0")
+
+
 def test_keys_that_were_made_to_have_one_crc_are_told_apart() -> None:
     keys = met(300)
     assert len({zlib.crc32(key) for key in keys}) == 1

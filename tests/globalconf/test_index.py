@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from xgate.globalconf.index import MemberInfo, SharedIndex
+from xgate.globalconf.index import MemberInfo, MemberNames, SharedIndex
 from xgate.globalconf.shared import (
     CaInfo,
     CertificationService,
@@ -32,6 +32,19 @@ def test_members_with_their_names_in_order(country: SharedParameters) -> None:
         MemberInfo(WEB, "Shop"),
         MemberInfo(ClientId("XX", "COM", "2", "app"), "Shop", ""),
     ]
+    assert list(index.members) == [info.id for info in index.members.values()]
+
+
+def test_a_member_is_found_by_all_of_its_identifier(country: SharedParameters) -> None:
+    index = SharedIndex(country)
+    assert index.find_member(WEB) == MemberNames("Shop")
+    assert index.find_member(ClientId("XX", "GOV", "1", "data")) == MemberNames(
+        "Register & Co <ÕÄ>", "The data"
+    )
+    assert index.knows(CONSUMER)
+    for nobody in (ClientId("XX", "COM", "1"), ClientId("XX", "COM", "2", "Web")):
+        assert index.find_member(nobody) is None
+        assert not index.knows(nobody)
 
 
 def test_servers_addresses_and_notices(country: SharedParameters) -> None:

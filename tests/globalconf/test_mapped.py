@@ -85,6 +85,7 @@ def test_every_question_has_the_oracles_answer(
         check_table(getattr(ours, name), getattr(theirs, name))
     check_table(ours.by_auth_hash, theirs.by_auth_hash)  # type: ignore[arg-type]
     assert list(ours.members) == list(theirs.members)
+    assert ours.everybody() == theirs.everybody()
     for client in theirs.members:
         assert ours.find_member(client) == theirs.find_member(client)
         assert ours.knows(client)

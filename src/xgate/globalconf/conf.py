@@ -131,7 +131,7 @@ class GlobalConf:
 
         :raises Fault: ``internal_error`` for an unknown instance.
         """
-        return tuple(self._known(instance).members.values())
+        return self._known(instance).everybody()
 
     def find_member(self, client: ClientId) -> MemberNames | None:
         """The names of a member or subsystem, if it is registered."""

@@ -103,6 +103,10 @@ class SharedIndex(Authorities):
         }
         super().__init__(shared, warnings)
 
+    def everybody(self) -> tuple[MemberInfo, ...]:
+        """Members, each followed by its subsystems, in the order of the file."""
+        return tuple(self.members.values())
+
     def find_member(self, client: ClientId) -> MemberNames | None:
         """The names of a member or subsystem, if it is registered."""
         found = self.members.get(client)
@@ -186,5 +190,5 @@ def infos_of(instance: str, member: Member) -> Iterator[MemberInfo]:
     identifier = ClientId(instance, member.member_class.code, member.code)
     yield MemberInfo(identifier, member.name)
     for subsystem in member.subsystems:
-        client = msgspec.structs.replace(identifier, subsystem_code=subsystem.code)
+        client = ClientId(instance, member.member_class.code, member.code, subsystem.code)
         yield MemberInfo(client, member.name, subsystem.name)

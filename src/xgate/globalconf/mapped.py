@@ -77,7 +77,7 @@ class MappedIndex(Authorities):
         self._servers = snapshot.records("servers")
         self._addresses = snapshot.head.addresses
         self.members: Mapping[ClientId, MemberInfo] = _Found(
-            self._info_of, lambda: iter(dict.fromkeys(info.id for info in _infos(shared)))
+            self._info_of, lambda: (info.id for info in self.everybody())
         )
         self.servers_of: Mapping[ClientId, tuple[SecurityServer, ...]] = _Answers(
             self._servers_of, lambda: _clients(self._served), _HOT_SERVERS
@@ -116,6 +116,11 @@ class MappedIndex(Authorities):
             lambda address: _text(_required(notices.find(key_of((address,))))),
             lambda: (_texts(key)[0] for key in notices.keys()),
         )
+
+    def everybody(self) -> tuple[MemberInfo, ...]:
+        """Members, each followed by its subsystems, in the order of the file."""
+        of = (infos_of(self.shared.instance, member) for member in self.shared.members)
+        return tuple({info.id: info for info in chain.from_iterable(of)}.values())
 
     def find_member(self, client: ClientId) -> MemberNames | None:
         """The names of a member or subsystem, if it is registered."""
@@ -265,10 +270,6 @@ def _server_key(server: ServerId) -> bytes:
 def _server_id(key: bytes) -> ServerId:
     *owner, code = _texts(key)
     return ServerId(ClientId(*owner), code)
-
-
-def _infos(shared: SharedParameters) -> Iterator[MemberInfo]:
-    return chain.from_iterable(infos_of(shared.instance, member) for member in shared.members)
 
 
 def _clients(table: Table) -> Iterator[ClientId]:
