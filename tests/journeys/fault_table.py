@@ -37,7 +37,7 @@ _META = "test_metaservices::"
 _EVIDENCE = "test_forged_evidence::"
 _FULL = "The security server has more to do than it can: try again later"
 _NO_ROOM = "There is no room for the body of a message now"
-_LATE = "the peer took too long"
+_LATE = "(the peer|The service) took too long"
 
 # What is wrong with a message, wherever it comes from (soap-protocol 5).
 _MESSAGE = (

@@ -152,7 +152,7 @@ async def test_who_stops_in_the_middle_or_never_ends(
             reply = await caller.soap("late", "slow-1")
         nursery.cancel_scope.cancel()
 
-    assert_told(reply, FAILED + "io_error", "the peer took too long")
+    assert_told(reply, FAILED + "io_error", "The service took too long")
 
 
 async def test_a_connection_that_is_torn_down(unserved: Unserved) -> None:

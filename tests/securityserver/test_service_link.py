@@ -38,3 +38,15 @@ async def test_what_the_network_does_has_a_code(url: str, code: str) -> None:
         async with connected(url, service, (), services):
             pytest.fail("there is nobody to be connected to")
     assert refused.value.code == code
+
+
+async def test_our_own_log_learns_where_it_was_and_how_long_it_was_waited_for() -> None:
+    services = Services(service_context, lambda: 0.0)
+    url = "http://user:secret@127.0.0.1:1/path?key=secret"
+    service = Service(ServiceId(PROVIDER, "svc"), Protocol.REST, url, timeout=5.0)
+    with pytest.raises(Fault) as refused:
+        async with connected(url, service, (), services):
+            pytest.fail("there is nobody to be connected to")
+    said = "cannot connect to 127.0.0.1 port 1: Connection refused"
+    assert refused.value.cause == f"http://127.0.0.1:1: {said} (timeout-seconds = 5)"
+    assert "127.0.0.1" not in refused.value.text  # where a service lives is nobody else's business

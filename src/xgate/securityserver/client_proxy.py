@@ -190,25 +190,25 @@ async def _receive(
         reader = MessageReader(
             head.boundary, sender="server", protocol=intake.protocol, limits=limits
         )
-        with _lost_in_the_answer():
+        with _lost_in_the_answer(peer):
             await receive_message(received, reader, peer.receive, on_head)
     except RefusedError as error:  # in TLS 1.3 a refused certificate shows only here
         raise Fault("ssl_authentication_failed", f"TLS handshake failed: {error}") from error
-    except ResetError as error:
-        raise Fault("network_error", str(error)) from error
     except NetError as error:
-        raise Fault("io_error", str(error)) from error
+        code = "network_error" if isinstance(error, ResetError) else "io_error"
+        raise Fault(code, str(error), cause=f"{peer.target}: {error}") from error
     if received.fault is not None:
         raise received.fault
     return answers[0]
 
 
 @contextmanager
-def _lost_in_the_answer() -> Iterator[None]:
+def _lost_in_the_answer(peer: ClientConnection) -> Iterator[None]:
     try:
         yield
     except NetError as error:
-        raise Fault("service_failed.io_error", f"Stream was aborted: {error}") from error
+        text, cause = f"Stream was aborted: {error}", f"{peer.target}: {error}"
+        raise Fault("service_failed.io_error", text, cause=cause) from error
 
 
 async def _log(

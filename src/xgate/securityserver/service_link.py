@@ -57,12 +57,24 @@ async def connected(
             await services.drop(connection)
             raise
         await services.give_back(connection)
-    except UnknownHostError as error:
-        raise Fault("unknown_host", str(error)) from error
-    except (ConnectError, ResetError) as error:
-        raise Fault("network_error", str(error)) from error
     except (NetError, HttpError) as error:
-        raise Fault("io_error", str(error)) from error
+        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        cause = f"{where}: {error} (timeout-seconds = {service.timeout:g})"
+        raise Fault(*_told(error), cause=cause) from error
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """Code and text for the caller, who need not know where the service lives."""
+    match error:
+        case UnknownHostError():
+            return "unknown_host", "The host of the service has no address"
+        case ConnectError():
+            return "network_error", "No connection to the service could be made"
+        case ResetError():
+            return "network_error", str(error)
+        case TimedOutError():
+            return "io_error", "The service took too long"
+    return "io_error", str(error)
 
 
 async def ask(connection: ClientConnection, send: Callable[[], Awaitable[None]]) -> ResponseHead:
