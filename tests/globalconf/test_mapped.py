@@ -96,6 +96,8 @@ def test_every_question_has_the_oracles_answer(
         assert ours.knows(client) == theirs.knows(client)
         assert ours.addresses_of.get(client, ()) == theirs.addresses_of.get(client, ())
         assert ours.servers_of.get(client, ()) == theirs.servers_of.get(client, ())
+        for value in (b"1" * 32, b"2" * 32, b"3" * 20, b""):
+            assert ours.is_registered(value, client) == theirs.is_registered(value, client)
         for code in codes:
             for instance in ("XX", "YY"):
                 group = GlobalGroupId(instance, code)

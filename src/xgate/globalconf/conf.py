@@ -228,8 +228,11 @@ class GlobalConf:
 
     def auth_certificate_matches(self, certificate: Certificate, client: ClientId) -> bool:
         """Whether a server of ``client``, in its own instance, registered this certificate."""
-        value = self.auth_hash(certificate, client.instance)
-        return any(value in server.auth_cert_hashes for server in self.servers_of(client))
+        value, index = (
+            self.auth_hash(certificate, client.instance),
+            self._index.get(client.instance),
+        )
+        return index is not None and index.is_registered(value, client)
 
     def knows_auth_certificate(self, der: bytes) -> bool:
         """Whether any server of any instance registered this certificate (the TLS handshake)."""

@@ -121,6 +121,10 @@ class SharedIndex(Authorities):
         found = self.servers.get(server)
         return found is not None and found.serves(client)
 
+    def is_registered(self, value: bytes, client: ClientId) -> bool:
+        """Whether a server of ``client`` registered this hash of an authentication certificate."""
+        return any(value in server.auth_cert_hashes for server in self.servers_of.get(client, ()))
+
     def is_in_group(self, client: ClientId, group: GlobalGroupId) -> bool:
         """Whether exactly this identifier is a member of the group."""
         return client in self.group_members.get(group, ())

@@ -46,6 +46,7 @@ _names = msgspec.msgpack.Decoder(MemberNames).decode
 _number = msgspec.msgpack.Decoder(int).decode
 _numbers = msgspec.msgpack.Decoder(tuple[int, ...]).decode
 _text = msgspec.msgpack.Decoder(str | None).decode
+_octets = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 _small = msgspec.msgpack.Decoder(SharedParameters).decode
 
 
@@ -75,6 +76,7 @@ class MappedIndex(Authorities):
         self._served = snapshot.table("served")
         self._group_members = snapshot.table("group members")
         self._servers = snapshot.records("servers")
+        self._hashes_of = snapshot.records("hashes")
         self._addresses = snapshot.head.addresses
         self.members: Mapping[ClientId, MemberInfo] = _Found(
             self._info_of, lambda: (info.id for info in self.everybody())
@@ -140,6 +142,12 @@ class MappedIndex(Authorities):
         """Whether ``client`` is registered on this server, or owns it."""
         found = self._served.find(key_of(astuple(client)))
         return found is not None and self._number_of.get(server) in _numbers(found)
+
+    def is_registered(self, value: bytes, client: ClientId) -> bool:
+        """Whether a server of ``client`` registered this hash of an authentication certificate."""
+        found = self._served.find(key_of(astuple(client)))
+        numbers = () if found is None else _numbers(found)
+        return any(value in _octets(self._hashes_of[number]) for number in numbers)
 
     def is_in_group(self, client: ClientId, group: GlobalGroupId) -> bool:
         """Whether exactly this identifier is a member of the group."""

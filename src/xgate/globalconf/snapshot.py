@@ -22,7 +22,7 @@ from xgate.errors import Fault
 
 __all__ = ["HEAD", "MAGIC", "Head", "Records", "Section", "Snapshot", "key_of"]
 
-MAGIC: Final = b"xgate-4" + sys.byteorder[:1].encode()
+MAGIC: Final = b"xgate-5" + sys.byteorder[:1].encode()
 HEAD: Final = len(MAGIC) + 32 + 8  # magic, digest, where the head begins
 
 _PIECE = 64 * 1024

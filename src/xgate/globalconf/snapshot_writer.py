@@ -122,6 +122,7 @@ def _write_servers(block: _Block, servers: Sequence[ServerRow]) -> tuple[str, ..
                 warnings.append("{} has an authentication certificate of {}".format(*told))
             by_hash[value] = number
     block.records("servers", map(_encode, servers))
+    block.records("hashes", (_encode(hashes) for _, _, _, _, hashes, _ in servers))
     block.numbers("server numbers", by_id)
     block.numbers("authentication hashes", by_hash)
     block.table("notices", notices)
