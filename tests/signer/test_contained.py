@@ -135,14 +135,26 @@ def test_what_it_cannot_tell_counts_as_not_there(shelf: Shelf, foreign: Foreign)
     assert [v.code for v in values if isinstance(v, Fault)] == ["cannot_sign", "cannot_sign"]
 
 
-def test_too_few_signatures_are_none(shelf: Shelf, foreign: Foreign) -> None:
+@pytest.mark.parametrize("given", [[b"one"], [b"one", None], [b"one", "two"], None])
+def test_what_are_no_signatures_are_none(given: Any, shelf: Shelf, foreign: Foreign) -> None:
     (token,) = ContainedModule("other", shelf).tokens()
     token.login(PIN)
-    foreign.sign = lambda jobs: [b"one"]  # type: ignore[method-assign]
+    foreign.sign = lambda jobs: given  # type: ignore[method-assign]
     values = token.sign([job(), job()])
-    assert [v.text for v in values if isinstance(v, Fault)] == [
-        "Token 'foreign' gave another number of signatures"
-    ] * 2
+    assert [v.code for v in values if isinstance(v, Fault)] == ["cannot_sign"] * 2
+
+
+def test_what_is_of_another_kind_counts_as_not_told(shelf: Shelf, foreign: Foreign) -> None:
+    module = ContainedModule("other", shelf)
+    (token,) = module.tokens()
+    foreign.keys = lambda: ["K1"]  # type: ignore[list-item, method-assign]
+    foreign.state = lambda: None  # type: ignore[assignment, method-assign, return-value]
+    assert list(token.keys()) == []
+    assert not token.state().available
+    with pytest.raises(Fault, match="fails by itself: TypeError"):
+        module.refresh()
+    shelf.there = ("no token",)  # type: ignore[assignment]
+    assert list(module.tokens()) == []
 
 
 @pytest.mark.parametrize("wrong", ["refresh", "tokens"])

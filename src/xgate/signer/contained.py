@@ -57,7 +57,7 @@ class ContainedModule:
     def tokens(self) -> Sequence[_ContainedToken]:
         """Its tokens; none while it cannot tell them."""
         try:
-            found = self._do(lambda: [(token.id, token) for token in self._module.tokens()])
+            found = self._do(self._found)
         except Fault:
             return ()  # told by ``refresh``
         return tuple(self._contained(token_id, token) for token_id, token in found)
@@ -68,7 +68,7 @@ class ContainedModule:
         :raises Fault: the first thing that went wrong.
         """
         self._do(self._module.refresh)
-        self._do(lambda: [token.id for token in self._module.tokens()])
+        self._do(self._found)
         for known in self.tokens():
             known.check()
 
@@ -78,6 +78,12 @@ class ContainedModule:
             self._do(self._module.close)
         except Fault:
             return
+
+    def _found(self) -> list[tuple[str, ManagedToken]]:
+        found = [(_a(str, token.id), token) for token in self._module.tokens()]
+        if not all(isinstance(token, ManagedToken) for _, token in found):
+            raise TypeError
+        return found
 
     def _contained(self, token_id: str, token: ManagedToken) -> _ContainedToken:
         known = self._known.get(token_id)
@@ -102,20 +108,20 @@ class _ContainedToken:
 
     def check(self) -> None:
         """:raises Fault: it cannot tell its state or its keys."""
-        self._do("token_not_available", self.inner.state)
-        self._do("token_not_available", lambda: tuple(self.inner.keys()))
+        self._do("token_not_available", self._state)
+        self._do("token_not_available", self._keys)
 
     def state(self) -> TokenState:
         """See ``ManagedToken.state``; of one that cannot tell: that it is not there."""
         try:
-            return self._do("token_not_available", self.inner.state)
+            return self._do("token_not_available", self._state)
         except Fault:
             return TokenState(self.id, self._module, "ok", available=False, active=False)
 
     def keys(self) -> Sequence[TokenKey]:
         """See ``SigningToken.keys``; none while it cannot tell them."""
         try:
-            return self._do("token_not_available", lambda: tuple(self.inner.keys()))
+            return self._do("token_not_available", self._keys)
         except Fault:
             return ()
 
@@ -125,8 +131,8 @@ class _ContainedToken:
             values = self._do("cannot_sign", lambda: tuple(self.inner.sign(jobs)))
         except Fault as fault:
             return [fault] * len(jobs)
-        if len(values) != len(jobs):
-            wrong = Fault("cannot_sign", f"Token '{self.id}' gave another number of signatures")
+        if len(values) != len(jobs) or not all(isinstance(v, bytes | Fault) for v in values):
+            wrong = Fault("cannot_sign", f"Token '{self.id}' gave something else than signatures")
             return [wrong] * len(jobs)
         return values
 
@@ -140,7 +146,10 @@ class _ContainedToken:
 
     def generate(self, kind: KeyKind, label: str) -> TokenKey:
         """See ``ManagedToken.generate``."""
-        return self._do("failed_to_generate_private_key", lambda: self.inner.generate(kind, label))
+        return self._do(
+            "failed_to_generate_private_key",
+            lambda: _a(TokenKey, self.inner.generate(kind, label)),
+        )
 
     def delete(self, key_id: str) -> None:
         """See ``ManagedToken.delete``."""
@@ -148,10 +157,26 @@ class _ContainedToken:
 
     def certificates(self) -> Sequence[TokenCertificate]:
         """See ``ManagedToken.certificates``."""
-        return self._do("internal_error", lambda: tuple(self.inner.certificates()))
+        return self._do(
+            "internal_error",
+            lambda: tuple(_a(TokenCertificate, one) for one in self.inner.certificates()),
+        )
+
+    def _state(self) -> TokenState:
+        return _a(TokenState, self.inner.state())
+
+    def _keys(self) -> tuple[TokenKey, ...]:
+        return tuple(_a(TokenKey, key) for key in self.inner.keys())
 
     def _do(self, code: str, work: Callable[[], T]) -> T:
         return _done(f"Token '{self.id}' of '{self._module}'", code, work)
+
+
+def _a(kind: type[T], value: object) -> T:
+    """What a duty promises to be of this kind, if it is."""
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
 
 
 def _module(name: str) -> str:
