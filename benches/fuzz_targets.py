@@ -257,7 +257,17 @@ _MIME_WORDS = (
 )
 _HTTP_WORDS = (
     *(b"\r\n", b"\n", b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n", b"0\r\n\r\n"),
-    *(b"5\r\nhello\r\n", b";a=b", b"HTTP/1.0", b" ", b"\t", b"\0", b"Host: x\r\n", b"\r\n\r\n"),
+    *(
+        b"5\r\nhello\r\n",
+        b";a=b",
+        b"?\xc3\xb5",
+        b"HTTP/1.0",
+        b" ",
+        b"\t",
+        b"\0",
+        b"Host: x\r\n",
+        b"\r\n\r\n",
+    ),
     *(b"Expect: 100-continue\r\n", b"Connection: close\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
 )
 _REST_WORDS = (
