@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -147,6 +148,20 @@ def test_what_is_too_large_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
     assert result_of(data) != "malformed_global_conf"
     monkeypatch.setattr("xgate.globalconf.elements._NODES", nodes - 1)
     assert result_of(data) == "malformed_global_conf"
+
+
+@pytest.mark.reference
+def test_of_what_central_servers_wrote_all_members_are_taken(golden: Path) -> None:
+    files = [path for path in golden.rglob("shared-params.xml") if path.stat().st_size > 1000]
+    written = 0
+    for path in files:
+        data = path.read_bytes()
+        fast, slow = both(data)
+        assert fast == slow
+        if b"<!--" not in data:  # those with remarks were written by people
+            assert sum(map(len, cut_members(data)[1])) == data.count(b"<member ") > 0
+            written += 1
+    assert written > 5
 
 
 _TOKEN = re.compile(rb"<[^>]*>|[^<]+")

@@ -64,18 +64,20 @@ def cut_members(data: bytes) -> tuple[bytes, list[list[Plain]]]:
     pieces = _MEMBERS.split(text)
     del text
     left: list[str] = []
+    run: list[Plain] = []
     runs: list[list[Plain]] = []
     width = 1 + _MEMBERS.groups
     columns = [pieces[at:-1:width] for at in range(width)]
-    for before, *member, first, first_code, first_name, further in zip(*columns, strict=True):
+    for before, ident, of, told, code, name, sub, sub_code, sub_name, further in zip(
+        *columns, strict=True
+    ):
         if before or not runs:
             left += before, f"<{MARK}/>"
-            runs.append([])
-        subsystems: list[PlainSubsystem] = []
-        if first is not None:
-            subsystems.append((first, first_code, first_name))
+            run = []
+            runs.append(run)
+        subsystems: list[PlainSubsystem] = [] if sub is None else [(sub, sub_code, sub_name)]
         if further:
             subsystems += [(one[1], one[2], one[3]) for one in _SUBSYSTEMS.finditer(further)]
-        runs[-1].append((*member, subsystems))
+        run.append((ident, of, told, code, name, subsystems))
     left.append(pieces[-1])
     return "".join(left).encode(), runs
