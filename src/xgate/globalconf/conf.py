@@ -228,10 +228,8 @@ class GlobalConf:
 
     def auth_certificate_matches(self, certificate: Certificate, client: ClientId) -> bool:
         """Whether a server of ``client``, in its own instance, registered this certificate."""
-        value, index = (
-            self.auth_hash(certificate, client.instance),
-            self._index.get(client.instance),
-        )
+        index = self._index.get(client.instance)
+        value = self.auth_hash(certificate, client.instance)
         return index is not None and index.is_registered(value, client)
 
     def knows_auth_certificate(self, der: bytes) -> bool:
@@ -240,9 +238,7 @@ class GlobalConf:
 
     def known_auth_hashes(self) -> frozenset[bytes]:
         """The hashes of all registered authentication certificates."""
-        return frozenset(
-            value for size, table in self._by_hash for value in table if len(value) == size
-        )
+        return frozenset(v for size, table in self._by_hash for v in table if len(v) == size)
 
     # certification, OCSP and timestamping services
 
