@@ -114,6 +114,19 @@ async def test_what_could_not_be_stored_waits_for_the_next_time(
     ]
 
 
+async def test_what_had_to_give_way_is_counted(
+    nursery: trio.Nursery, autojump_clock: MockClock, inline: None
+) -> None:
+    kept = Kept()
+    nursery.start_soon(kept.run)
+    kept.take(*range(103))  # the buffer holds a hundred
+    await trio.sleep(12)
+    kept.take(*range(101))
+    await trio.sleep(5)
+    told = [line for line in kept.lines if line["event"] == "operational records dropped"]
+    assert [line["records"] for line in told] == [3, 1]
+
+
 async def test_what_waits_at_the_end_is_stored() -> None:
     kept = Kept()
     async with trio.open_nursery() as nursery:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -87,6 +88,16 @@ def test_another_programs_file_is_left_alone(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(OSError, match="belongs to another program"):
         SqliteOperationalStore(path)
+
+
+def test_no_room_is_taken_that_must_be_left_to_others(path: Path) -> None:
+    path.parent.mkdir()
+    store = SqliteOperationalStore(path, spare=1 << 60)
+    with pytest.raises(OSError, match=r"octets are free beside .*free-bytes") as caught:
+        store.append([RECORD], 100)
+    assert caught.value.errno == errno.ENOSPC
+    assert list(store.find(0, 200)) == []
+    store.close()
 
 
 def test_what_cannot_be_kept_is_an_error_and_keeps_nothing(store: SqliteOperationalStore) -> None:

@@ -31,7 +31,7 @@ async def keep_opdata(
     report: Report,
 ) -> None:
     """Store what waits, for ever; what still waits at the end is stored on the way out."""
-    cleaned = -_CLEAN_EVERY
+    cleaned, dropped = -_CLEAN_EVERY, 0
     try:
         while True:
             if clock.monotonic() - cleaned >= _CLEAN_EVERY:
@@ -39,6 +39,9 @@ async def keep_opdata(
                 await _clean(store, int(clock.now().timestamp()) - keep_days * _DAY, report)
             await trio.sleep(_SECONDS)
             await store_waiting(buffer, store, clock, report)
+            if buffer.dropped > dropped:
+                report("operational records dropped", records=buffer.dropped - dropped)
+                dropped = buffer.dropped
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _SECONDS):
             await store_waiting(buffer, store, clock, report)

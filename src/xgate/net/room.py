@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal
 
-__all__ = ["Bound", "NoRoomError", "Room", "Share", "open_nameless"]
+__all__ = ["Bound", "NoRoomError", "Room", "Share", "free_octets", "open_nameless"]
 
 _PREFIX = "xgate-spool-"
 _FULL = "There is no room for the body of a message now"
@@ -108,7 +108,7 @@ class Room:
 
     def _check_free(self) -> None:
         self._unseen = 0
-        if self.spare and _free(self.directory) < self.spare:
+        if self.spare and free_octets(self.directory) < self.spare:
             raise self.refusal("spare", errno.ENOSPC, _FULL)
 
 
@@ -152,6 +152,7 @@ def _is_ours(entry: os.DirEntry[str]) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
 
 
-def _free(directory: Path) -> int:
+def free_octets(directory: Path) -> int:
+    """What the file system there has left for us. :raises OSError: it cannot tell."""
     status = os.statvfs(directory)
     return status.f_bavail * status.f_frsize

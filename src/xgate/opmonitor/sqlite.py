@@ -7,6 +7,7 @@ moments, and the file stays whole.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -15,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from xgate.ids import ClientId
+from xgate.net.room import free_octets
 from xgate.opmonitor.record import OperationalRecord, read_record, write_record
 from xgate.opmonitor.store import Stored
 
@@ -36,11 +38,14 @@ _ONE = f"{_ALL} AND ? IN (client, provider)"
 class SqliteOperationalStore:
     """An ``OperationalStore`` in the file ``path``, made if it does not exist (mode 0600)."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, spare: int = 0) -> None:
         """:param read_only: for other processes than the server: makes and changes nothing.
+        :param spare: octets of the file system that are left to others: anybody can bring records
+            about, and the message log may be beside them.
         :raises OSError: the file cannot be opened, or is another program's.
         """
         self._path = path
+        self._spare = spare
         self._lock = threading.Lock()
         with _as_os_errors(path):
             if not read_only:
@@ -55,6 +60,9 @@ class SqliteOperationalStore:
 
     def append(self, records: Sequence[OperationalRecord], time: int) -> None:
         """Keep all or none (``OperationalStore.append``)."""
+        if self._spare and (free := free_octets(self._path.parent)) < self._spare:
+            text = f"{free} octets are free beside {self._path}, and {self._spare} must be left"
+            raise OSError(errno.ENOSPC, f"{text} ([opmonitor] free-bytes)")
         with _as_os_errors(self._path), self._lock, self._db:
             self._db.executemany(
                 "INSERT INTO operational(time, client, provider, record) VALUES(?, ?, ?, ?)",

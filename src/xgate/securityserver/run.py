@@ -155,7 +155,7 @@ def _open_opstore(settings: OpmonitorSettings, folder: Path) -> OperationalStore
     if settings.use != "sqlite":
         return None
     try:
-        return SqliteOperationalStore(folder / settings.path)
+        return SqliteOperationalStore(folder / settings.path, spare=settings.free_bytes)
     except OSError as error:
         raise SettingsError(f"[opmonitor] {error}") from None
 
