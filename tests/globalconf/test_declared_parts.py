@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.globalconf.declared_parts import DeclaredPart, read_declared_parts
@@ -53,3 +55,20 @@ def test_no_part_takes_anothers_place(identifier: str, file_name: str, cause: st
     files = {"a.ini": declared("A", "a.xml"), "b.ini": declared(identifier, file_name)}
     with pytest.raises(Fault, match=rf"malformed_optional_parts_conf.*b\.ini: .*{cause}"):
         read_declared_parts(files)
+
+
+_LINES = st.sampled_from(["content-identifier = A", "file-name = a.xml", "[section]", "=", ";", ""])
+
+
+@given(st.dictionaries(st.sampled_from(["a.ini", "b.ini", "c.txt"]), st.lists(_LINES | st.text())))
+def test_whatever_is_declared_takes_no_name_twice(files: dict[str, list[str]]) -> None:
+    written = {name: "\n".join(lines).encode("utf-8", "replace") for name, lines in files.items()}
+    parts: tuple[DeclaredPart, ...] = ()
+    code = "malformed_optional_parts_conf"
+    try:
+        parts = read_declared_parts(written)
+    except Fault as fault:
+        code = fault.code
+    assert code == "malformed_optional_parts_conf"
+    assert len({part.identifier for part in parts}) == len(parts)
+    assert len({part.file_name for part in parts}) == len(parts)

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     pkcs12,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.signer.keyconf import read_registry, read_token_folder
@@ -190,3 +192,36 @@ def test_ids_on_hardware_are_written_as_tokens_tell_them() -> None:
         b"<device><deviceType>card</deviceType><id>77</id>%s</device></keyConf>" % (key, key)
     )
     assert [(e.token, e.id) for e in read_registry(registry)] == [("0", "0af1"), ("77", "0AF1")]
+
+
+_TEXT = st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="<&\uffff\ufffe")
+
+
+@given(
+    fields=st.dictionaries(
+        st.sampled_from(["keyId", "publicKey", "friendlyName", "signMechanismName", "cert"]),
+        st.text(
+            st.characters(
+                codec="utf-8", exclude_categories=["Cc"], exclude_characters="<&\uffff\ufffe"
+            )
+        ),
+    ),
+    cut=st.integers(0, 400),
+)
+def test_whatever_a_registry_holds_is_read_or_refused(fields: dict[str, str], cut: int) -> None:
+    key = "".join(f"<{name}>{text}</{name}>" for name, text in fields.items())
+    whole = f"<keyConf><device><id>1</id><key>{key}</key></device></keyConf>".encode()
+    for octets in (whole, whole[:cut], whole.replace(b"<cert>", b"<cert><contents>", 1)):
+        entries, code = [], "invalid_xml"
+        try:
+            entries = read_registry(octets)
+        except Fault as fault:
+            code = fault.code
+        assert code in {"invalid_xml", "key_not_found"}
+        assert all(entry.id.isalnum() for entry in entries)
+
+
+def test_text_that_is_no_base64_at_all_is_refused() -> None:
+    key = "<key><keyId>AA</keyId><publicKey>\u0440</publicKey></key>"
+    with pytest.raises(Fault, match="not base64"):
+        read_registry(f"<keyConf><device><id>1</id>{key}</device></keyConf>".encode())

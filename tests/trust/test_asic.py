@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xgate.errors import Fault
 from xgate.trust.asic import (
@@ -164,3 +166,15 @@ def test_a_written_container_begins_with_its_stored_mimetype() -> None:
 )
 def test_a_container_s_name(query_id: str, response: bool, record_id: int, name: str) -> None:
     assert container_name(query_id, response, record_id) == name
+
+
+@given(at=st.integers(0, 700), octets=st.binary(max_size=8), cut=st.integers(0, 8))
+def test_a_changed_container_is_the_same_or_refused(at: int, octets: bytes, cut: int) -> None:
+    whole = container()
+    changed = whole[:at] + octets + whole[at + cut :]
+    code = ""
+    try:
+        read = read_container(changed)
+    except Fault as fault:
+        code = fault.code
+    assert code.startswith("asic_") or (read.message, read.timestamp) == (b"<message/>", b"token")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xgate.algorithms import DIGESTS, SHA512, Digest
 from xgate.testing.pki import make_ec_key, make_rsa_key
@@ -109,3 +111,15 @@ def test_an_identifier_of_the_other_kind_of_key_is_a_plain_no() -> None:
     signature = EC.sign(DATA, ec.ECDSA(hashes.SHA512()))
     assert not signature_holds(write_signature("rsa", SHA512), EC.public_key(), signature, DATA)
     assert not signature_holds(b"\x30\x00", EC.public_key(), signature, DATA)
+
+
+@given(at=st.integers(0, 20), octets=st.binary(max_size=4), cut=st.integers(0, 4))
+def test_a_changed_identifier_is_known_unknown_or_malformed(
+    at: int, octets: bytes, cut: int
+) -> None:
+    whole = write_digest(SHA512)
+    try:
+        found = read_digest(whole[:at] + octets + whole[at + cut :])
+    except der.DerError:
+        return
+    assert found is None or found in (*DIGESTS, SHA1)

@@ -8,7 +8,6 @@ on other tokens come with what is known of them. Source: signer 2 and 6.
 from __future__ import annotations
 
 import base64
-import binascii
 import errno
 import os
 import secrets
@@ -172,5 +171,5 @@ def _text(element: etree._Element, name: str) -> str:
 def _octets(text: str | None) -> bytes:
     try:
         return base64.b64decode("".join((text or "").split()), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise Fault("invalid_xml", "keyconf.xml holds text that is not base64") from None
