@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import cast
 
@@ -58,8 +58,9 @@ class Doors:
     async def ask(self, path: str = "/", method: str = "GET") -> Response:
         return await fetch(f"http://127.0.0.1:{self._port}{path}", method=method)
 
-    async def turn(self, path: str) -> Response:
-        return await fetch(f"http://127.0.0.1:{self._admin}{path}")
+    async def turn(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
+        url = f"http://127.0.0.1:{self._admin}{path}"
+        return await fetch(url, headers=list((headers or {}).items()))
 
 
 @pytest.fixture
@@ -148,3 +149,28 @@ async def test_nobody_from_elsewhere_turns_the_switch(
     monkeypatch.setattr(Exchange, "peer_address", "192.0.2.1")
     assert (await doors.turn("/maintenance?targetState=true")).status == 403
     assert not doors.health.maintenance
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Referer": "https://evil.example/"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "evil.example:5566"},  # a name that leads here
+        {"Host": "evil.example"},
+    ],
+)
+async def test_no_page_in_a_browser_turns_the_switch(doors: Doors, headers: dict[str, str]) -> None:
+    answer = await doors.turn("/maintenance?targetState=true", headers)
+    assert answer.status == 403
+    assert not doors.health.maintenance
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Host": "localhost:5566"}, {"Host": "127.0.0.1"}, {"Sec-Fetch-Site": "none"}]
+)
+async def test_who_sits_at_the_machine_does(doors: Doors, headers: dict[str, str]) -> None:
+    assert (await doors.turn("/maintenance?targetState=true", headers)).status == 200
+    assert doors.health.maintenance

@@ -4,7 +4,7 @@ The rule: these doors have connections of their own, so they answer while others
 Any request but the four below gets the reference's answer: 200, or 500 with the first sentence, or
 503 in maintenance (pipeline 14). ``/livez`` says that the process answers, ``/startupz`` that it
 serves, ``/readyz`` lists every check, ``/statistics`` how full it is. The switch is turned on
-127.0.0.1 alone.
+127.0.0.1 alone, and by no page in a browser there.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ async def answer_health(exchange: Exchange, health: Health, look: Callable[[], O
 async def answer_admin(exchange: Exchange, health: Health) -> None:
     """Turn the switch: ``/maintenance?targetState=true`` or ``false``; without it, tell how it is.
 
-    403 for whoever is not on this machine, 404 for any other path.
+    403 for whoever is not on this machine, and for pages in a browser there; 404 for other paths.
     """
     path, _, query = exchange.target.partition("?")
-    if exchange.peer_address != "127.0.0.1":
+    if exchange.peer_address != "127.0.0.1" or _from_a_page(exchange):
         await exchange.respond(403, _TEXT, b"Only for 127.0.0.1\n")
         return
     if path != _SWITCH:
@@ -76,6 +76,14 @@ async def answer_admin(exchange: Exchange, health: Health) -> None:
         health.maintenance = wanted == "true"
     said = f"Maintenance mode set: {_word(before)} => {_word(health.maintenance)}\n"
     await exchange.respond(200, _TEXT, (said if wanted else f"{_word(before)}\n").encode())
+
+
+def _from_a_page(exchange: Exchange) -> bool:
+    """Whether some web site's page asks through a browser here, perhaps by a name of its own."""
+    host = (exchange.find_header("host") or "").partition(":")[0]
+    named = any(exchange.find_header(name) for name in ("origin", "referer"))
+    site = exchange.find_header("sec-fetch-site") or "none"
+    return named or site != "none" or host not in ("", "127.0.0.1", "localhost")
 
 
 def _wanted(query: str) -> str:
