@@ -5,6 +5,7 @@ comes in a day: REST and SOAP, small and large, attachments, requests that must 
 connections that are cut in the middle. Memory, open handles and what lies in the spool are read
 from the kernel; slopes are told by regression, over what was seen after the warm-up, and the course
 of memory by the mean of each tenth of that time: what levels off can be told from what does not.
+The servers prove what they have logged meanwhile; what does not verify is counted too.
 """
 
 from __future__ import annotations
@@ -60,10 +61,14 @@ _REFUSED = {
 }
 _FRACTIONS = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
 _SETTLE_LOOKS = 100
+_UNPROVEN = ("unproven_consumer", "unproven_provider")
 _PARTS = 10  # of a run, whose means tell how memory went
 _LOG = """[messagelog]
 max-body-bytes = 20_000
 truncate-bodies = true
+
+[messagelog.audit]
+interval-seconds = 2
 
 [messagelog.timestamping]"""
 _SPOOL = '[spool]\ndirectory = "spool"\n\n[globalconf]'
@@ -274,8 +279,22 @@ def _measured(country: Country, samples: list[_Samples], left: list[int]) -> dic
             f"handles_{name}": seen.handles[-1],
             f"handles_per_hour_{name}": seen.slope(seen.handles),
             f"spool_files_left_{name}": files,
+            **_audited(place),
         }
     return result
+
+
+def _audited(place: Place) -> dict[str, int]:
+    """How many records the server has proven anew, and how many of these did not verify."""
+    lines = [
+        json.loads(line)
+        for line in (place.folder / "server.log").read_text().splitlines()
+        if '"audited"' in line
+    ]
+    return {
+        f"audited_{place.name}": sum(line["records"] for line in lines),
+        f"unproven_{place.name}": sum(line["failed"] for line in lines),
+    }
 
 
 def _described(options: argparse.Namespace) -> dict[str, Any]:
@@ -290,7 +309,7 @@ def _described(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Soak once and print; 1 when an answer was wrong, or something was left in the spool."""
+    """Soak once and print; 1 when an answer was wrong, evidence bad, or something left."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Formatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seconds", type=float, default=600.0, help="after the warm-up")
@@ -309,8 +328,8 @@ def main() -> int:
     else:
         for name, value in result.items():
             print(f"{name:28} {_text(value)}")
-    left = result["spool_files_left_consumer"] + result["spool_files_left_provider"]
-    return 1 if result["wrong"] or left else 0
+    bad = ("spool_files_left_consumer", "spool_files_left_provider", *_UNPROVEN)
+    return 1 if result["wrong"] or any(result[name] for name in bad) else 0
 
 
 def _text(value: object) -> object:

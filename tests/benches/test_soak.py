@@ -34,6 +34,7 @@ def test_a_short_soak_does_all_kinds_of_work_and_leaves_nothing() -> None:
         assert result[f"spool_files_left_{name}"] == 0
         assert 0 < result[f"mb_{name}"] <= result[f"mb_most_{name}"]
         assert result[f"handles_{name}"] > 0
+        assert result[f"audited_{name}"] > result[f"unproven_{name}"] == 0
         assert isinstance(result[f"mb_per_hour_{name}"], float)
         assert isinstance(result[f"handles_per_hour_{name}"], float)
         tenths = result[f"mb_tenths_{name}"]
