@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -256,6 +257,27 @@ async def test_health_answers_while_every_connection_is_taken(
             await connection.aclose()
         with trio.fail_after(10):
             assert (await started.caller.rest("GET", "/echo")).status == 200
+
+
+async def test_health_answers_while_strangers_hold_its_own_connections(
+    start: Starter, found: Callable[..., Country]
+) -> None:
+    country = found()
+    limit(country.consumer, "")
+    async with start(country) as started:
+        port = (await started.running.consumer.wait("serving"))["health"]
+        held = []
+        for last in range(60, 72):
+            for _ in range(33):
+                connection = await come_from(f"127.0.0.{last}", "127.0.0.1", int(str(port)))
+                held.append(connection)
+                with suppress(NetError):
+                    await connection.stream.send_all(b"GET / HTTP/1.1\r\nX")  # and no more
+        with trio.fail_after(20):  # each of them would have half a minute at another door
+            status, _ = await health_of(started, "consumer", "/readyz")
+        assert status == 200
+        for connection in held:
+            await connection.aclose()
 
 
 async def test_messages_that_are_never_whole_do_not_eat_the_memory(

@@ -56,6 +56,7 @@ OTHER_FILES = 200
 
 _MESSAGE_DOORS = 4  # the first ones; behind the others stand those who watch over this server
 _HEARD_OUT, _HEARD_OUT_SECONDS = 64 << 20, 60.0
+_WATCHERS_SECONDS = 2.0  # who holds one of their few places does so for no longer
 _WATCHERS = AcceptLimits(total=64, per_address=32)
 # Of each source that is refused one line is written in so many seconds.
 
@@ -144,13 +145,16 @@ async def serve_doors(
     health = Health(server)
     look = partial(look_at, server)
     seldom = Seldom(server.journal, server.clock)
+    watched = partial(
+        _connection, server, drain=drain, seldom=seldom, most_seconds=_WATCHERS_SECONDS
+    )
     handlers = (
         _for_callers(server, drain, seldom),
         _information_system(server, drain, seldom),
         _peer(server, drain, seldom),
         _connection(server, partial(_ocsp, server=server), drain, seldom),
-        _connection(server, partial(answer_health, health=health, look=look), drain, seldom),
-        _connection(server, partial(answer_admin, health=health), drain, seldom),
+        watched(partial(answer_health, health=health, look=look)),
+        watched(partial(answer_admin, health=health)),
     )
     async with trio.open_nursery() as nursery:
         for number, (sockets, handler) in enumerate(zip(doors.sockets(), handlers, strict=True)):
@@ -186,17 +190,21 @@ def _connection(
     *,
     ignored: int = 0,
     ignored_time: float = math.inf,
+    most_seconds: float = math.inf,
 ) -> Callable[[Stream], Awaitable[None]]:
-    """``ignored`` and ``ignored_time`` as in ``ServerLimits``."""
+    """``ignored`` and ``ignored_time`` as in ``ServerLimits``.
+
+    :param most_seconds: that any of its waits for the other side takes, whatever the settings say.
+    """
     settings = server.settings.limits
-    pace = Pace(settings.pause_seconds, settings.bytes_per_second)
+    pace = Pace(min(settings.pause_seconds, most_seconds), settings.bytes_per_second)
     limits = ServerLimits(
         ignored=ignored,
         ignored_time=ignored_time,
         head=settings.head_bytes,
         fields=settings.head_fields,
-        idle=settings.idle_seconds,
-        head_time=settings.head_seconds,
+        idle=min(settings.idle_seconds, most_seconds),
+        head_time=min(settings.head_seconds, most_seconds),
         body=pace,
         answer=pace,
         request_time=settings.request_seconds or math.inf,
