@@ -79,7 +79,7 @@ def test_a_file_that_cannot_be_read_gets_its_verdict_too(trust: GlobalConf, tmp_
 def test_a_file_that_is_too_large_is_not_read(
     judge: Callable[[bytes], Verdict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(container, "_MOST_OCTETS", 100)
+    monkeypatch.setattr(container, "SIZE_LIMIT", 100)
     verdict = judge(bytes(101))
     assert verdict.reason is not None
     assert "larger than 100" in verdict.reason.cause

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from xgate.securityserver.settings import Settings, SettingsError, load_settings
+from xgate.trust.asic import SIZE_LIMIT
 
 MINIMAL = 'server = "DEV/COM/1234/SS0"\n'
 
@@ -154,6 +155,11 @@ log = true
     assert log.options == {"anything": ["at", "all"]}
     assert log.encryption.keys == {"2025": "old.key", "2026": "new.key"}
     assert [(section.subsystem, section.log) for section in log.bodies] == [("DEV/COM/1/a", True)]
+
+
+def test_no_larger_body_may_be_logged_than_can_be_verified(tmp_path: Path) -> None:
+    text = f"{MINIMAL}[messagelog]\nmax-body-bytes = {SIZE_LIMIT - (100 << 20)}\n"
+    assert "messagelog.max-body-bytes" in refusal(tmp_path, text)
 
 
 @pytest.mark.parametrize(

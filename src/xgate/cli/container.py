@@ -19,13 +19,13 @@ from xgate.cli.refusal import Refusal, refusal_of, refusal_rows
 from xgate.cli.show import ShownCertificate, name_text, show_certificate, time_text
 from xgate.errors import Fault
 from xgate.trust.anchors import Trust
+from xgate.trust.asic import SIZE_LIMIT
 from xgate.trust.ocsp import OcspResponse
 from xgate.trust.trail import Trail
 from xgate.trust.verify import ContainerProof, verify_container
 
 __all__ = ["Verdict", "judge", "judge_file", "not_judged", "verdict_rows"]
 
-_MOST_OCTETS = 256 * 1024 * 1024
 Kind = Literal["plain", "batch"]
 _KINDS: dict[Kind, str] = {"plain": "of this message alone", "batch": "of a batch of messages"}
 
@@ -82,7 +82,7 @@ def judge_file(trust: Trust, path: Path) -> Verdict:
     """Prove the container in a file, or say why that fails."""
     file = path_text(path)
     try:
-        octets = read_file(path, _MOST_OCTETS)
+        octets = read_file(path, SIZE_LIMIT)
     except Unusable as error:
         return not_judged(file, Fault("io_error", str(error)))
     return judge(trust, file, octets)

@@ -25,6 +25,7 @@ from xgate.trust.xades_read import read_signature
 
 __all__ = [
     "MIME_TYPE",
+    "SIZE_LIMIT",
     "Container",
     "container_name",
     "read_container",
@@ -34,7 +35,8 @@ __all__ = [
 
 MIME_TYPE = "application/vnd.etsi.asic-e+zip"
 """The media type of a container."""
-_SIZE_LIMIT = 256 * 1024 * 1024
+SIZE_LIMIT = 640 << 20
+"""The largest container that is read: the largest body that may be logged, and what proves it."""
 _ATTACHMENT = re.compile("attachment([1-9][0-9]{0,5})")
 _MANIFEST = "META-INF/manifest.xml"
 _ASIC_MANIFEST = "META-INF/ASiCManifest.xml"
@@ -93,7 +95,7 @@ class Container(msgspec.Struct, frozen=True):
         return value
 
 
-def read_container(data: bytes, *, limit: int = _SIZE_LIMIT) -> Container:
+def read_container(data: bytes, *, limit: int = SIZE_LIMIT) -> Container:
     """Take a container apart; rows 1 to 6 of asic 5.
 
     :param limit: the largest sum of all files' sizes, in octets.
