@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from xgate.errors import Fault
-from xgate.ids import ClientId
+from xgate.ids import ClientId, ServiceId
 from xgate.securityserver.journal import Journal, write_to_stderr
 from xgate.securityserver.note import Note
 from xgate.testing.clock import FakeClock
@@ -87,6 +88,22 @@ def test_an_exchange_tells_who_what_and_how_long(lines: list[bytes]) -> None:
     assert (line["id"], line["request_id"]) == ("q", "r")
     assert (line["outcome"], line["code"]) == ("fault", "server.serverproxy.access_denied")
     assert (line["text"], line["detail"]) == ("no", "uuid")
+
+
+@pytest.mark.parametrize("code", ["a/b", "a%b", "a:b;", "a\\b", "a\u200bb", "a\x01", "\ufeffa"])
+def test_parts_of_identifiers_that_are_better_avoided_are_told(
+    journal: Journal, lines: list[bytes], code: str
+) -> None:
+    headers = [("Host", "h"), ("X-Road-Client", ClientId("A", "B", "E").url)]
+    request = read_rest_call("GET", "/r1/A/B/C/D/s.v-c", headers, request_id="r", fresh_id="f")
+    odd = ServiceId(ClientId("A", "B", "Õ", code), code)
+    for service in (request.service, odd):
+        note = Note("client", FakeClock())
+        note.describe(msgspec.structs.replace(request, service=service), "r")
+        journal.exchange(note, None)
+    usual, told = map(json.loads, lines)
+    assert "odd" not in usual
+    assert told["odd"] == f"{code} {code}"
 
 
 def test_a_good_exchange_has_no_code(journal: Journal, lines: list[bytes]) -> None:

@@ -8,6 +8,7 @@ Values from outside are JSON strings, so they cannot forge a line. A line that c
 from __future__ import annotations
 
 import os
+import re
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -46,6 +47,7 @@ of it was is ended before the next."""
 
 
 _NOTHING: Mapping[str, object] = {}
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f%:;/\\\u200b\ufeff]")
 
 
 class Journal:
@@ -97,6 +99,7 @@ class Journal:
             request_id=note.request_id,
             peer=note.peer,
             certificate=note.certificate,
+            odd=_odd_parts(note),
             ms=round((self._clock.monotonic() - note.began) * 1000, 1),
             outcome="ok" if fault is None else "fault",
             code=None if fault is None else fault.code,
@@ -122,3 +125,11 @@ class Journal:
             self._write(line)
         except OSError:
             self._lost += 1
+
+
+def _odd_parts(note: Note) -> str | None:
+    """The parts of identifiers that are better avoided, though nobody refuses them (pipeline 3)."""
+    if note.request is None:
+        return None
+    parts = (*note.request.client.parts, *note.request.service.parts)
+    return " ".join(part for part in parts if _ODD.search(part)) or None
