@@ -189,7 +189,9 @@ def test_an_id_is_found_in_the_operational_records(xgate: Run, tmp_path: Path) -
     assert ran.code == 0
     assert "Request is not allowed" in ran.out
     assert "The client holds no right" in ran.out
-    assert xgate("explain", "XG-2", "--config", config).code == 1
+    missing = xgate("explain", "XG-2", "--config", config)
+    assert missing.code == 1
+    assert "look in the log with --log" in missing.err
 
 
 def test_files_that_cannot_be_used_are_named(xgate: Run, tmp_path: Path) -> None:

@@ -81,9 +81,15 @@ def explain(
         )
     found = [*_lines(what, log), *_records(what, config)]
     if not found:
-        raise Fault("not_found", f"Nothing is known of '{what}' there")
+        raise Fault("not_found", f"Nothing is known of '{what}' there{_elsewhere(log)}")
     _show_found(what, found, json=json)
     return 0
+
+
+def _elsewhere(log: Path | None) -> str:
+    if log is not None:
+        return ""
+    return "; records come some seconds late and have no fault's detail: look in the log with --log"
 
 
 def explain_code(text: str) -> Explanation | None:
