@@ -7,11 +7,15 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from tests.keepers.ocsp_scene import Scene
 
+from xgate.ids import ClientId
+from xgate.signer.ocsp_cache import OcspCache
 from xgate.testing.authority import Authority
 from xgate.testing.outside import LoopClock, Services, Watch
-from xgate.testing.pki import Credential
+from xgate.testing.pki import Credential, issue_auth
 from xgate.testing.responders import GOOD, answer_ocsp
+from xgate.trust.certificate import Certificate
 
 Answer = Callable[[bytes], bytes]
 
@@ -35,6 +39,24 @@ def services() -> Services:
 def responder(authority: Authority) -> Callable[..., Answer]:
     """Makes who answers what is asked at the time it is asked."""
     return partial(_answers, authority)
+
+
+@pytest.fixture(scope="session")
+def own(authority: Authority) -> list[Certificate]:
+    """This server's certificates: one for signing, one for authentication."""
+    sign = authority.member(ClientId("XG", "COM", "1")).certificate
+    return [sign, issue_auth(authority.ca, "ss").certificate]
+
+
+@pytest.fixture
+def scene(
+    authority: Authority,
+    own: list[Certificate],
+    responder: Callable[..., Answer],
+    services: Services,
+    watch: Watch,
+) -> Scene:
+    return Scene(authority, own, responder, services, watch, OcspCache())
 
 
 def _answers(

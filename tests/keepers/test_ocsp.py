@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import msgspec
 import pytest
 import trio
+from tests.keepers.ocsp_scene import CLOCK, MISSED, Scene, failing, world_of
 from trio.testing import MockClock
 
 from xgate.cell import Cell
 from xgate.globalconf.conf import GlobalConf, Instance
 from xgate.globalconf.optional import Settings
 from xgate.globalconf.shared import CaInfo, OcspInfo
-from xgate.ids import ClientId, ServerId
 from xgate.keepers.ocsp import certificates_in_use, keep_ocsp
 from xgate.keepers.ocsp_client import OcspClient
 from xgate.net.errors import TimedOutError
 from xgate.policy.world import World
-from xgate.serverconf.model import ServerConf
 from xgate.signer.keyring import AuthKey, Keyring
-from xgate.signer.ocsp_cache import OcspCache
 from xgate.testing.authority import NOW, Authority
 from xgate.testing.conf import approve, make_conf
-from xgate.testing.outside import LoopClock, Services, Watch
 from xgate.testing.pki import NOT_BEFORE, issue_auth, make_ca, make_ec_key
 from xgate.trust.certificate import Certificate
 
-Responder = Callable[..., Callable[[bytes], bytes]]
-
 ROUND = "OCSP responses refreshed"
-MISSED = "OCSP not refreshed"
-CLOCK = LoopClock()
-
-
-@pytest.fixture(scope="module")
-def own(authority: Authority) -> list[Certificate]:
-    """This server's certificates."""
-    sign = authority.member(ClientId("XG", "COM", "1")).certificate
-    return [sign, issue_auth(authority.ca, "ss").certificate]
-
-
-@pytest.fixture
-def cache() -> OcspCache:
-    return OcspCache()
-
-
-def world_of(conf: GlobalConf) -> World:
-    return World(conf, ServerConf(ServerId(ClientId("XG", "COM", "1"), "SS")))
 
 
 def ring_of(certificates: Sequence[Certificate]) -> Keyring:
@@ -57,64 +34,43 @@ def ring_of(certificates: Sequence[Certificate]) -> Keyring:
     return Keyring((), tuple(AuthKey(certificate, key) for certificate in certificates))
 
 
-def failing(error: Exception) -> Callable[[bytes], bytes]:
-    def answer(_: bytes) -> bytes:
-        raise error
-
-    return answer
-
-
 @asynccontextmanager
 async def keeping(
-    certificates: Sequence[Certificate] | Cell[Keyring],
-    world: Cell[World],
-    cache: OcspCache,
-    services: Services,
-    watch: Watch,
+    scene: Scene, certificates: Sequence[Certificate] | Cell[Keyring], world: Cell[World]
 ) -> AsyncIterator[None]:
     ring = certificates if isinstance(certificates, Cell) else Cell(ring_of(certificates))
-    client = OcspClient(world, cache, CLOCK, services.post, watch)
+    client = OcspClient(world, scene.cache, CLOCK, scene.services.post, scene.watch)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_ocsp, ring, world, client, CLOCK, watch)
+        nursery.start_soon(keep_ocsp, ring, world, client, CLOCK, scene.watch)
         yield
         nursery.cancel_scope.cancel()
 
 
 async def test_all_are_asked_for_at_once_and_again_at_the_interval(
-    responder: Responder,
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
-    world = Cell(world_of(make_conf(authority)))
-    services.answers = {"http://ocsp/": responder()}
-    async with keeping(own, world, cache, services, watch):
-        rounds = await watch.wait(ROUND, 3)
+    world = Cell(world_of(make_conf(scene.authority)))
+    scene.services.answers = {"http://ocsp/": scene.responder()}
+    async with keeping(scene, scene.own, world):
+        rounds = await scene.watch.wait(ROUND, 3)
     assert [(one.time, one.fields) for one in rounds] == [
         (time, {"certificates": 2, "answered": 2}) for time in (0, 1200, 2400)
     ]
-    for certificate in own:
-        assert cache.find(certificate.sha1, world.value.globalconf, NOW) is not None
+    for certificate in scene.own:
+        assert scene.cache.find(certificate.sha1, world.value.globalconf, NOW) is not None
 
 
 async def test_what_is_missing_is_asked_for_again_soon_and_then_ever_more_seldom(
-    responder: Responder,
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
-    world = Cell(world_of(make_conf(authority)))
-    services.answers = {"http://ocsp/": failing(TimedOutError("no answer"))}
-    async with keeping(own, world, cache, services, watch):
-        await watch.wait(ROUND, 8)
-        services.answers = {"http://ocsp/": responder()}
-        rounds = await watch.wait(ROUND, 10)
+    world = Cell(world_of(make_conf(scene.authority)))
+    scene.services.answers = {"http://ocsp/": failing(TimedOutError("no answer"))}
+    async with keeping(scene, scene.own, world):
+        await scene.watch.wait(ROUND, 8)
+        scene.services.answers = {"http://ocsp/": scene.responder()}
+        rounds = await scene.watch.wait(ROUND, 10)
     times = (0, 1, 3, 7, 15, 31, 63, 123)
     assert [(one.time, one.fields["answered"]) for one in rounds] == [
         *((time, 0) for time in times),
@@ -124,15 +80,10 @@ async def test_what_is_missing_is_asked_for_again_soon_and_then_ever_more_seldom
 
 
 async def test_one_that_falls_due_while_another_is_slow_does_not_wait_for_it(
-    responder: Responder,
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
-    known = responder(lasts=timedelta(seconds=100))
+    known = scene.responder(lasts=timedelta(seconds=100))
     asked = 0
 
     async def answer(request: bytes) -> bytes:
@@ -144,10 +95,10 @@ async def test_one_that_falls_due_while_another_is_slow_does_not_wait_for_it(
             await trio.sleep(200)
         return known(request)
 
-    world = Cell(world_of(make_conf(authority)))
-    services.answers = {"http://ocsp/": answer}
-    async with keeping(own, world, cache, services, watch):
-        rounds = await watch.wait(ROUND, 6)
+    world = Cell(world_of(make_conf(scene.authority)))
+    scene.services.answers = {"http://ocsp/": answer}
+    async with keeping(scene, scene.own, world):
+        rounds = await scene.watch.wait(ROUND, 6)
     assert [(one.time, one.fields["certificates"]) for one in rounds] == [
         (0, 2),
         (50, 1),
@@ -169,116 +120,88 @@ async def test_one_that_falls_due_while_another_is_slow_does_not_wait_for_it(
     ],
 )
 async def test_an_answer_is_asked_for_again_before_it_ages(
-    responder: Responder,
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
     freshness: int,
     lasts: int,
     times: list[int],
 ) -> None:
-    world = Cell(world_of(make_conf(authority, freshness=freshness)))
-    services.answers = {"http://ocsp/": responder(lasts=timedelta(seconds=lasts))}
-    async with keeping(own, world, cache, services, watch):
-        rounds = await watch.wait(ROUND, 3)
+    world = Cell(world_of(make_conf(scene.authority, freshness=freshness)))
+    scene.services.answers = {"http://ocsp/": scene.responder(lasts=timedelta(seconds=lasts))}
+    async with keeping(scene, scene.own, world):
+        rounds = await scene.watch.wait(ROUND, 3)
     assert [one.time for one in rounds] == times
 
 
 async def test_a_configuration_that_wants_them_fresher_is_heeded_at_once(
-    responder: Responder,
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
-    world = Cell(world_of(make_conf(authority)))
-    services.answers = {"http://ocsp/": responder()}
+    world = Cell(world_of(make_conf(scene.authority)))
+    scene.services.answers = {"http://ocsp/": scene.responder()}
 
     async def swap() -> None:
         await trio.sleep(100)
-        world.set(world_of(make_conf(authority)))  # nothing that matters here has changed
+        world.set(world_of(make_conf(scene.authority)))  # nothing that matters here has changed
         await trio.sleep(100)
         settings = Settings(ocsp_fetch_interval_seconds=300)
-        world.set(world_of(make_conf(authority, settings=settings)))
+        world.set(world_of(make_conf(scene.authority, settings=settings)))
 
-    async with keeping(own, world, cache, services, watch), trio.open_nursery() as nursery:
+    async with keeping(scene, scene.own, world), trio.open_nursery() as nursery:
         nursery.start_soon(swap)
-        rounds = await watch.wait(ROUND, 3)
+        rounds = await scene.watch.wait(ROUND, 3)
     assert [one.time for one in rounds] == [0, 200, 500]
 
 
 async def test_a_swap_while_the_round_runs_is_not_missed(
-    responder: Responder,
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
-    world = Cell(world_of(make_conf(authority)))
-    answer = responder()
+    world = Cell(world_of(make_conf(scene.authority)))
+    answer = scene.responder()
 
     def swapping(request: bytes) -> bytes:
-        world.set(world_of(make_conf(authority, freshness=1800)))
+        world.set(world_of(make_conf(scene.authority, freshness=1800)))
         return answer(request)
 
-    services.answers = {"http://ocsp/": swapping}
-    async with keeping(own[:1], world, cache, services, watch):
-        rounds = await watch.wait(ROUND, 2)
+    scene.services.answers = {"http://ocsp/": swapping}
+    async with keeping(scene, scene.own[:1], world):
+        rounds = await scene.watch.wait(ROUND, 2)
     assert [one.time for one in rounds] == [0, 0]
 
 
 async def test_only_certificates_that_could_be_used_are_asked_about(
-    responder: Responder,
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
     expired = issue_auth(
-        authority.ca, "old", key=make_ec_key("old"), not_after=NOT_BEFORE + timedelta(days=1)
+        scene.authority.ca, "old", key=make_ec_key("old"), not_after=NOT_BEFORE + timedelta(days=1)
     ).certificate
-    self_signed = authority.ca.certificate
-    world = Cell(world_of(make_conf(authority)))
-    services.answers = {"http://ocsp/": responder()}
-    async with keeping([expired, self_signed, *own], world, cache, services, watch):
-        rounds = await watch.wait(ROUND, 2)
+    self_signed = scene.authority.ca.certificate
+    world = Cell(world_of(make_conf(scene.authority)))
+    scene.services.answers = {"http://ocsp/": scene.responder()}
+    async with keeping(scene, [expired, self_signed, *scene.own], world):
+        rounds = await scene.watch.wait(ROUND, 2)
     assert [(one.time, one.fields["certificates"]) for one in rounds] == [(0, 2), (1200, 2)]
-    assert watch.named(MISSED) == []
+    assert scene.watch.named(MISSED) == []
 
 
 async def test_without_certificates_there_is_nothing_to_do_and_it_goes_on(
-    authority: Authority,
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
-    world = Cell(world_of(make_conf(authority)))
-    async with keeping([], world, cache, services, watch):
-        rounds = await watch.wait(ROUND, 2)
+    world = Cell(world_of(make_conf(scene.authority)))
+    async with keeping(scene, [], world):
+        rounds = await scene.watch.wait(ROUND, 2)
     assert [one.time for one in rounds] == [0, 1200]
 
 
 async def test_a_responder_that_hangs_starves_no_other_certificate(
-    responder: Responder,
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
-    world = Cell(world_of(make_conf(authority)))
-    answer = responder()
+    world = Cell(world_of(make_conf(scene.authority)))
+    answer = scene.responder()
     first = trio.Event()
 
     async def hanging(request: bytes) -> bytes:
@@ -288,31 +211,26 @@ async def test_a_responder_that_hangs_starves_no_other_certificate(
             raise TimedOutError("no answer in 60 s")
         return answer(request)
 
-    services.answers = {"http://ocsp/": hanging}
-    async with keeping(own, world, cache, services, watch):
-        (report,) = await watch.wait(ROUND)
-    assert services.asked == [(0, "http://ocsp/"), (0, "http://ocsp/")]
+    scene.services.answers = {"http://ocsp/": hanging}
+    async with keeping(scene, scene.own, world):
+        (report,) = await scene.watch.wait(ROUND)
+    assert scene.services.asked == [(0, "http://ocsp/"), (0, "http://ocsp/")]
     assert (report.time, report.fields["answered"]) == (60, 1)
 
 
 async def test_what_is_missing_makes_nobody_ask_for_the_rest_again(
-    responder: Responder,
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
-    world = Cell(world_of(make_conf(authority)))
-    answer = responder()
+    world = Cell(world_of(make_conf(scene.authority)))
+    answer = scene.responder()
 
     def forgetful(request: bytes) -> bytes:
-        return answer(request) if own[0].serial.to_bytes(8) in request else b""
+        return answer(request) if scene.own[0].serial.to_bytes(8) in request else b""
 
-    services.answers = {"http://ocsp/": forgetful}
-    async with keeping(own, world, cache, services, watch):
-        rounds = await watch.wait(ROUND, 4)
+    scene.services.answers = {"http://ocsp/": forgetful}
+    async with keeping(scene, scene.own, world):
+        rounds = await scene.watch.wait(ROUND, 4)
     assert [(one.time, one.fields["certificates"], one.fields["answered"]) for one in rounds] == [
         (0, 2, 1),
         (1, 1, 0),
@@ -322,21 +240,16 @@ async def test_what_is_missing_makes_nobody_ask_for_the_rest_again(
 
 
 async def test_new_keys_are_asked_about_at_once(
-    responder: Responder,
-    authority: Authority,
-    own: list[Certificate],
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
-    world, ring = Cell(world_of(make_conf(authority))), Cell(ring_of(own[:1]))
-    services.answers = {"http://ocsp/": responder()}
-    async with keeping(ring, world, cache, services, watch):
-        await watch.wait(ROUND)
+    world, ring = Cell(world_of(make_conf(scene.authority))), Cell(ring_of(scene.own[:1]))
+    scene.services.answers = {"http://ocsp/": scene.responder()}
+    async with keeping(scene, ring, world):
+        await scene.watch.wait(ROUND)
         await trio.sleep(100)
-        ring.set(ring_of(own))
-        rounds = await watch.wait(ROUND, 3)
+        ring.set(ring_of(scene.own))
+        rounds = await scene.watch.wait(ROUND, 3)
     assert [(one.time, one.fields["certificates"]) for one in rounds] == [
         (0, 1),
         (100, 1),
@@ -376,21 +289,17 @@ def test_without_an_own_configuration_only_the_own_certificates_are_known(
 
 
 async def test_a_ca_below_the_top_is_asked_about_where_its_issuer_says(
-    responder: Responder,
-    authority: Authority,
-    cache: OcspCache,
+    scene: Scene,
     autojump_clock: MockClock,
-    services: Services,
-    watch: Watch,
 ) -> None:
-    conf, middle, leaf = below(authority, asked=True)
-    below_it = make_ca("Middle", issuer=authority.ca)
-    services.answers = {
-        "http://top/": responder(by=authority.ca),
-        "http://middle/": responder(by=below_it, ca=below_it),
+    conf, middle, leaf = below(scene.authority, asked=True)
+    below_it = make_ca("Middle", issuer=scene.authority.ca)
+    scene.services.answers = {
+        "http://top/": scene.responder(by=scene.authority.ca),
+        "http://middle/": scene.responder(by=below_it, ca=below_it),
     }
-    async with keeping([leaf], Cell(world_of(conf)), cache, services, watch):
-        (first,) = await watch.wait(ROUND)
+    async with keeping(scene, [leaf], Cell(world_of(conf))):
+        (first,) = await scene.watch.wait(ROUND)
     assert first.fields == {"certificates": 2, "answered": 2}
-    assert set(services.urls) == {"http://top/", "http://middle/"}
-    assert cache.find(middle.sha1, conf, NOW) is not None
+    assert set(scene.services.urls) == {"http://top/", "http://middle/"}
+    assert scene.cache.find(middle.sha1, conf, NOW) is not None
