@@ -5,6 +5,7 @@ The rule: as in ``logstore``, which is the whole suite; this is a part of it.
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,6 +135,7 @@ class BodyDuties:
 @contextmanager
 def _little_memory() -> Iterator[None]:
     """Python has at no moment of the block much more memory than before it."""
+    gc.collect()  # what others left behind is not to end while we measure
     tracemalloc.start()
     try:
         yield
