@@ -27,7 +27,8 @@ import msgspec
 import trio
 
 from gauges import commit_now, machine
-from reload import TOKENS, reload_under_load
+from reload import reload_under_load
+from workload import TOKENS
 from xgate.globalconf.conf import GlobalConf
 from xgate.globalconf.disk import DiskSource, write_metadata
 from xgate.globalconf.generate import write_private, write_shared

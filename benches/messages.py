@@ -14,8 +14,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,27 +30,23 @@ from gauges import (
     machine,
     rsa2048_sign,
 )
+from workload import (
+    TOKENS,
+    BenchError,
+    bench_service,
+    lines_of,
+    load_command,
+    look,
+    running,
+    services_at,
+    statistics_of,
+)
 from xgate.clock import SystemClock
 from xgate.net.errors import NetError
-from xgate.sandbox.country import CONSUMER, PROVIDER, Country, KeyKind, Place, found_country
+from xgate.sandbox.country import Country, found_country
 from xgate.sandbox.pair import ServerProcess, serve_surroundings, start_process, start_signer
 
-__all__ = ["BenchError", "measure"]
-
-_HERE = Path(__file__).parent
-_TOKENS: dict[str, KeyKind] = {"rsa": "RSA-2048", "p256": "P-256"}
-_LOOK_SECONDS = 0.25
-_SERVICE = """
-[[client.service]]
-code = "bench"
-type = "REST"
-url = "http://127.0.0.1:{port}"
-allow = ["{client}"]
-"""
-
-
-class BenchError(Exception):
-    """There is no number; the text says why."""
+__all__ = ["measure"]
 
 
 async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -58,14 +54,13 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
     :raises BenchError: a server, the service or the load generator ended before its time.
     """
-    with _service() as (service, port):
-        _tell(f"founding a country ({_TOKENS[options.token]})")
-        services = _SERVICE.format(port=port, client=CONSUMER.short)
+    with bench_service() as (service, port):
+        _tell(f"founding a country ({TOKENS[options.token]})")
         country = found_country(
             folder,
             datetime.now(UTC),
-            kind=_TOKENS[options.token],
-            services=services,
+            kind=TOKENS[options.token],
+            services=services_at(port),
             signers=options.signers,
         )
         if options.close:
@@ -96,22 +91,6 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _service() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The provider's service, and its port."""
-    command = [sys.executable, str(_HERE / "provider.py"), "0"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise BenchError("the service did not start")
-        yield process, int(line)
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def _let_peers_close(country: Country) -> None:
     for place in (country.consumer, country.provider):
         text = place.settings.read_text()
@@ -124,30 +103,15 @@ async def _signers(
 ) -> AsyncIterator[list[ServerProcess]]:
     """The servers' signers, if they are to have any."""
     places = country.places if options.signers else ()
-    async with _running(start_signer, places) as started:
+    async with running(start_signer, places) as started:
         yield started
 
 
 @asynccontextmanager
 async def _servers(country: Country) -> AsyncIterator[list[ServerProcess]]:
     """Consumer's and provider's server, running; they drain at the end."""
-    async with _running(start_process, country.places) as started:
+    async with running(start_process, country.places) as started:
         yield started
-
-
-@asynccontextmanager
-async def _running(
-    start: Callable[[Place], Awaitable[ServerProcess]], places: Sequence[Place]
-) -> AsyncIterator[list[ServerProcess]]:
-    started: list[ServerProcess] = []
-    try:
-        for place in places:
-            started.append(await start(place))  # noqa: PERF401  those that run are stopped
-        yield started
-    finally:
-        with trio.CancelScope(shield=True):
-            for server in started:
-                await server.stop()
 
 
 async def _measure_load(
@@ -157,7 +121,14 @@ async def _measure_load(
     gauges: list[Gauge],
 ) -> dict[str, Any]:
     """Run the generator, and the gauges while its window is open; what it printed."""
-    command = _load_command(options, country)
+    command = load_command(
+        country,
+        connections=options.connections,
+        seconds=options.seconds,
+        warm_up=options.warm_up,
+        body=options.body,
+        rate=options.rate,
+    )
     process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
     generator = Gauge(process.pid)
     gauges.append(generator)
@@ -167,7 +138,7 @@ async def _measure_load(
         async with trio.open_nursery() as nursery:
             for server in servers:
                 nursery.start_soon(_watch, server)
-            async for line in _lines(process):
+            async for line in lines_of(process):
                 if line == "measuring":
                     _tell(f"measuring for {options.seconds:g} s")
                     _begin(gauges, nursery)
@@ -192,14 +163,7 @@ async def _measure_load(
 def _begin(gauges: list[Gauge], nursery: trio.Nursery) -> None:
     for gauge in gauges:
         gauge.begin()
-    nursery.start_soon(_look, gauges)
-
-
-async def _look(gauges: list[Gauge]) -> None:
-    while True:
-        await trio.sleep(_LOOK_SECONDS)
-        for gauge in gauges:
-            gauge.look()
+    nursery.start_soon(look, gauges)
 
 
 async def _watch(server: ServerProcess) -> None:
@@ -214,31 +178,6 @@ async def _watch(server: ServerProcess) -> None:
     raise BenchError(f"the {name}'s server ended with code {code}: {last}")
 
 
-async def _lines(process: trio.Process) -> AsyncIterator[str]:
-    assert process.stdout is not None
-    held = b""
-    async for data in process.stdout:
-        *whole, held = (held + data).split(b"\n")
-        for line in whole:
-            yield line.decode()
-
-
-def _load_command(options: argparse.Namespace, country: Country) -> list[str]:
-    given = {
-        "host": country.consumer.address,
-        "port": country.ports.client,
-        "target": f"/r1/{PROVIDER.url}/bench",
-        "client": CONSUMER.url,
-        "connections": options.connections,
-        "seconds": options.seconds,
-        "warm-up": options.warm_up,
-        "body": options.body,
-        "rate": options.rate,
-    }
-    flags = [text for name, value in given.items() for text in (f"--{name}", str(value))]
-    return [sys.executable, str(_HERE / "load.py"), *flags]
-
-
 def _result(
     load: dict[str, Any], gauges: list[Gauge], country: Country, sign_us: float
 ) -> dict[str, Any]:
@@ -251,9 +190,9 @@ def _result(
         ("consumer", consumer, country.consumer),
         ("provider", provider, country.provider),
     ):
-        batches = _statistics(place, "server")
+        batches = statistics_of(place)
         if signers:
-            batches["signatures"] = _statistics(place, "signer")["signatures"]
+            batches["signatures"] = statistics_of(place, "signer")["signatures"]
         cpu = gauge.cpu * per
         result |= {
             f"cpu_us_{name}": cpu,
@@ -270,15 +209,6 @@ def _result(
             f"rss_mb_signer_{place.name}": gauge.rss,
         }
     return result | {"cpu_us_service": service.cpu * per, "cpu_us_load": generator.cpu * per}
-
-
-def _statistics(place: Place, process: str) -> dict[str, dict[str, int]]:
-    """What the server or its signer wrote about batches when it stopped."""
-    for line in (place.folder / f"{process}.log").read_bytes().splitlines():
-        if b'"event":"statistics"' in line:
-            said: dict[str, dict[str, int]] = json.loads(line)
-            return said
-    raise BenchError(f"the {place.name}'s {process} did not stop in order; see {place.folder}")
 
 
 def _tell(text: str) -> None:
@@ -299,7 +229,7 @@ def main() -> int:
     parser.add_argument("--warm-up", type=float, default=2.0, help="seconds that do not count")
     parser.add_argument("--connections", type=int, default=32, help="of the load generator")
     parser.add_argument("--body", type=int, default=1024, help="octets of a request's body")
-    parser.add_argument("--token", choices=sorted(_TOKENS), default="rsa", help="all keys' kind")
+    parser.add_argument("--token", choices=sorted(TOKENS), default="rsa", help="all keys' kind")
     parser.add_argument("--rate", type=float, default=0.0, help="open loop: requests per second")
     parser.add_argument("--close", action="store_true", help="servers close after each message")
     parser.add_argument("--signers", action="store_true", help="keys in signers' processes")

@@ -11,10 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +21,31 @@ import msgspec
 import trio
 
 from gauges import Gauge
+from workload import (
+    TOKENS,
+    BenchError,
+    bench_service,
+    lines_of,
+    load_command,
+    look,
+    running,
+    services_at,
+    statistics_of,
+)
 from xgate.clock import SystemClock
 from xgate.globalconf.shared import SharedParameters
-from xgate.sandbox.country import CONSUMER, PROVIDER, Country, KeyKind, Place, found_country
-from xgate.sandbox.pair import ServerProcess, serve_surroundings, start_process
+from xgate.sandbox.country import Country, Place, found_country
+from xgate.sandbox.pair import serve_surroundings, start_process
 from xgate.sandbox.publication import describe_country, publish_country
 
-__all__ = ["TOKENS", "ReloadError", "reload_under_load"]
+__all__ = ["reload_under_load"]
 
-TOKENS: dict[str, KeyKind] = {"rsa": "RSA-2048", "p256": "P-256"}
-
-_HERE = Path(__file__).parent
-_SERVICE = """
-[[client.service]]
-code = "bench"
-type = "REST"
-url = "http://127.0.0.1:{port}"
-allow = ["{client}"]
-"""
 _SECTION = "[globalconf]\n"
 _SELDOM, _OFTEN = 3600, 2  # seconds between looks at the source
 _START_SECONDS = 120.0
+_CONNECTIONS = 16
 _WARM_UP_SECONDS = 4.0  # longer than a pulse takes to settle
 _TAKEN_UP = b'"event":"global configuration refreshed"'
-
-
-class ReloadError(Exception):
-    """There is no number; the text says why."""
 
 
 async def reload_under_load(
@@ -57,10 +54,10 @@ async def reload_under_load(
     """Both runs in ``folder``, an empty one.
 
     :param more: members, servers and groups of the instance ``XG`` besides its own.
-    :raises ReloadError: the changed configuration was not taken up while the load ran.
+    :raises BenchError: the changed configuration was not taken up while the load ran.
     """
-    with _service() as port:
-        services = _SERVICE.format(port=port, client=CONSUMER.short)
+    with bench_service() as (_, port):
+        services = services_at(port)
         now = datetime.now(UTC)
         country = found_country(folder, now, kind=TOKENS[options.token], services=services)
         large = _enlarge(describe_country(country), more)
@@ -117,13 +114,14 @@ async def _run(
     options: argparse.Namespace, country: Country, release: Callable[[], None] | None = None
 ) -> dict[str, Any]:
     """One load over servers that have just started; ``release`` is called when it has warmed up."""
-    async with _servers(country) as servers:
+    start = partial(start_process, timeout=_START_SECONDS)
+    async with running(start, country.places) as servers:
         gauges = [Gauge(server.process.pid) for server in servers]
         said, took = await _load(options, country, gauges, release)
     result = {name: said[name] for name in ("exchanges", "failed", "failures", "behind")}
     result |= {name: said[name] for name in ("p50_ms", "p99_ms", "max_ms")}
     for place, gauge in zip(country.places, gauges, strict=True):
-        loop = _statistics(place)["loop"]
+        loop = statistics_of(place)["loop"]
         result |= {
             f"stall_ms_{place.name}": loop["longest_ms"],
             f"over_20_ms_{place.name}": loop.get("over_20_ms", 0),
@@ -145,14 +143,21 @@ async def _load(
     """What the generator printed, and how many seconds each server took for the change."""
     took: dict[str, float] = {}
     said: dict[str, Any] = {}
-    process = await trio.lowlevel.open_process(_command(options, country), stdout=subprocess.PIPE)
+    command = load_command(
+        country,
+        connections=_CONNECTIONS,
+        seconds=options.seconds,
+        warm_up=_WARM_UP_SECONDS,
+        rate=options.rate,
+    )
+    process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
     try:
         async with trio.open_nursery() as nursery:
-            async for line in _lines(process):
+            async for line in lines_of(process):
                 if line == "measuring":
                     for gauge in gauges:
                         gauge.begin()
-                    nursery.start_soon(_look, gauges)
+                    nursery.start_soon(look, gauges)
                     if release is not None:
                         await trio.to_thread.run_sync(release)
                         for place in country.places:
@@ -168,17 +173,10 @@ async def _load(
         with trio.CancelScope(shield=True):
             await process.wait()
     if not said:
-        raise ReloadError("the load generator ended without a result")
+        raise BenchError("the load generator ended without a result")
     if release is not None and len(took) < len(country.places):
-        raise ReloadError(f"not every server took the change up in {options.seconds:g} s: {took}")
+        raise BenchError(f"not every server took the change up in {options.seconds:g} s: {took}")
     return said, took
-
-
-async def _look(gauges: list[Gauge]) -> None:
-    while True:
-        await trio.sleep(0.25)
-        for gauge in gauges:
-            gauge.look()
 
 
 async def _await_change(place: Place, took: dict[str, float]) -> None:
@@ -186,62 +184,3 @@ async def _await_change(place: Place, took: dict[str, float]) -> None:
     while _TAKEN_UP not in (place.folder / "server.log").read_bytes():  # noqa: ASYNC110  a process
         await trio.sleep(0.1)
     took[place.name] = trio.current_time() - began
-
-
-def _command(options: argparse.Namespace, country: Country) -> list[str]:
-    given = {
-        "host": country.consumer.address,
-        "port": country.ports.client,
-        "target": f"/r1/{PROVIDER.url}/bench",
-        "client": CONSUMER.url,
-        "connections": 16,
-        "seconds": options.seconds,
-        "warm-up": _WARM_UP_SECONDS,
-        "rate": options.rate,
-    }
-    flags = [text for name, value in given.items() for text in (f"--{name}", str(value))]
-    return [sys.executable, str(_HERE / "load.py"), *flags]
-
-
-async def _lines(process: trio.Process) -> AsyncIterator[str]:
-    assert process.stdout is not None
-    held = b""
-    async for data in process.stdout:
-        *whole, held = (held + data).split(b"\n")
-        for line in whole:
-            yield line.decode()
-
-
-@contextmanager
-def _service() -> Iterator[int]:
-    """The port of the provider's service."""
-    command = [sys.executable, str(_HERE / "provider.py"), "0"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@asynccontextmanager
-async def _servers(country: Country) -> AsyncIterator[list[ServerProcess]]:
-    started: list[ServerProcess] = []
-    try:
-        for place in country.places:
-            started.append(await start_process(place, timeout=_START_SECONDS))  # noqa: PERF401
-        yield started
-    finally:
-        with trio.CancelScope(shield=True):
-            for server in started:
-                await server.stop()
-
-
-def _statistics(place: Place) -> dict[str, dict[str, float]]:
-    """What the server wrote when it stopped."""
-    for line in (place.folder / "server.log").read_bytes().splitlines():
-        if b'"event":"statistics"' in line:
-            said: dict[str, dict[str, float]] = json.loads(line)
-            return said
-    raise ReloadError(f"the {place.name}'s server did not stop in order")

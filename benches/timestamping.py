@@ -11,11 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,24 +22,17 @@ import msgspec
 import trio
 
 from gauges import commit_now, machine
+from workload import bench_service, lines_of, load_command, running, services_at
 from xgate.clock import SystemClock
 from xgate.messagelog.record import Record
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.sandbox.authority import Authority
-from xgate.sandbox.country import CONSUMER, PROVIDER, Country, Place, found_country
+from xgate.sandbox.country import Country, Place, found_country
 from xgate.sandbox.pair import serve_surroundings, start_process
 from xgate.trust.verify import Evidence
 
 __all__ = ["measure"]
 
-_HERE = Path(__file__).parent
-_SERVICE = """
-[[client.service]]
-code = "bench"
-type = "REST"
-url = "http://127.0.0.1:{port}"
-allow = ["{client}"]
-"""
 _SECTION = "[messagelog.timestamping]\n"
 _ARCHIVE = """
 [messagelog.archive]
@@ -54,24 +45,24 @@ _MOST_SECONDS = 120.0
 
 async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Four runs in ``folder``, an empty one; latencies in milliseconds, stamps per second."""
-    with _service() as port:
+    with bench_service() as (_, port):
         country = _found(folder, port)
         authority = Authority(country, SystemClock())
         async with trio.open_nursery() as nursery:
             await nursery.start(_serve, country, authority)
-            async with _servers(country):
+            async with running(start_process, country.places):
                 quiet = await _load(options, country)
                 authority.away.add("tsa")
                 away = await _load(options, country)
             for place in country.places:
                 _fill(place.messagelog, options.backlog)
             waiting = [_unstamped(place) for place in country.places]
-            async with _servers(country):
+            async with running(start_process, country.places):
                 catching_up = await _load(options, country, authority.away.clear)
                 took = await _until_stamped(country, catching_up.pop("opened"))
             for place in country.places:
                 place.settings.write_text(place.settings.read_text() + _ARCHIVE)
-            async with _servers(country):
+            async with running(start_process, country.places):
                 archiving = await _load(options, country)
             archived = [_archived(place) for place in country.places]
             nursery.cancel_scope.cancel()
@@ -91,7 +82,7 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def _found(folder: Path, port: int) -> Country:
-    services = _SERVICE.format(port=port, client=CONSUMER.short)
+    services = services_at(port)
     country = found_country(folder, datetime.now(UTC), kind="P-256", services=services)
     for place in country.places:
         text = place.settings.read_text()
@@ -108,57 +99,21 @@ async def _serve(
     await serve_surroundings(country, SystemClock(), authority=authority, task_status=task_status)
 
 
-@contextmanager
-def _service() -> Iterator[int]:
-    """The port of the provider's service."""
-    command = [sys.executable, str(_HERE / "provider.py"), "0"]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@asynccontextmanager
-async def _servers(country: Country) -> AsyncIterator[None]:
-    started = [await start_process(place) for place in country.places]
-    try:
-        yield
-    finally:
-        with trio.CancelScope(shield=True):
-            for server in started:
-                await server.stop()
-
-
 async def _load(
     options: argparse.Namespace, country: Country, opened: Callable[[], None] | None = None
 ) -> dict[str, Any]:
     """What the generator printed; ``opened`` is called when its window opens."""
-    given = {
-        "host": country.consumer.address,
-        "port": country.ports.client,
-        "target": f"/r1/{PROVIDER.url}/bench",
-        "client": CONSUMER.url,
-        "connections": 16,
-        "seconds": options.seconds,
-        "warm-up": 1.0,
-        "rate": options.rate,
-    }
-    flags = [text for name, value in given.items() for text in (f"--{name}", str(value))]
-    command = [sys.executable, str(_HERE / "load.py"), *flags]
+    command = load_command(
+        country, connections=16, seconds=options.seconds, warm_up=1.0, rate=options.rate
+    )
     process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    said, held = b"", b""
-    at = 0.0
-    async for data in process.stdout:
-        *lines, held = (held + data).split(b"\n")
-        if b"measuring" in lines:
+    said, at = "", 0.0
+    async for line in lines_of(process):
+        if line == "measuring":
             at = time.time()
             if opened is not None:
                 opened()
-        said = lines[-1] if lines else said
+        said = line
     await process.wait()
     result: dict[str, Any] = json.loads(said)
     return result | {"opened": at}
