@@ -38,7 +38,7 @@ from xgate.opmonitor.store import OperationalStore
 from xgate.policy.world import World
 from xgate.securityserver.archiving import keep_archived, open_archiver
 from xgate.securityserver.conf_source import Loader, begin_soon, open_loader
-from xgate.securityserver.doors import Ports, open_crowd, open_doors, serve_doors
+from xgate.securityserver.doors import Doors, Ports, open_crowd, open_doors, serve_doors
 from xgate.securityserver.gate import open_gates
 from xgate.securityserver.identity import PeerIdentity
 from xgate.securityserver.internal_identity import InternalIdentity
@@ -111,25 +111,37 @@ async def run_server(
         async with trio.open_nursery() as keepers:
             await keepers.start(server.signer.run)
             await keepers.start(server.messagelog.run)
-            pulse = Pulse(settings.health.beat_milliseconds / 1000)
-            keepers.start_soon(pulse.keep)
             _start_keepers(keepers, server, loader, stamping)
             _start_optional_keepers(keepers, server, opstore, archiver)
-            async with trio.open_nursery() as serving:
-                await serving.start(serve_doors, doors, server, drain)
-                journal.event("serving", id=server.id.short, **doors.ports.named())
-                task_status.started(doors.ports)
-            journal.statistics(
-                server.signer.batch_sizes(),
-                server.messagelog.batch_sizes(),
-                {"records": server.audit.records, "failed": server.audit.failed},
-                pulse.told(),
-                msgspec.structs.asdict(look_at(server)),
-            )
-            journal.event("stopped", id=server.id.short)
+            await _serve(server, doors, drain, keepers, task_status)
             keepers.cancel_scope.cancel()
         await server.peers.aclose()
         await server.services.aclose()
+
+
+async def _serve(
+    server: SecurityServer,
+    doors: Doors,
+    drain: Drain,
+    keepers: trio.Nursery,
+    task_status: trio.TaskStatus[Ports],
+) -> None:
+    """Until all exchanges have ended; then the journal gets what was counted."""
+    journal = server.journal
+    pulse = Pulse(server.settings.health.beat_milliseconds / 1000)
+    keepers.start_soon(pulse.keep)
+    async with trio.open_nursery() as serving:
+        await serving.start(serve_doors, doors, server, drain)
+        journal.event("serving", id=server.id.short, **doors.ports.named())
+        task_status.started(doors.ports)
+    journal.statistics(
+        server.signer.batch_sizes(),
+        server.messagelog.batch_sizes(),
+        {"records": server.audit.records, "failed": server.audit.failed},
+        pulse.told(),
+        msgspec.structs.asdict(look_at(server)),
+    )
+    journal.event("stopped", id=server.id.short)
 
 
 def _start_optional_keepers(

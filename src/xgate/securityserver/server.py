@@ -9,6 +9,7 @@ import secrets
 import string
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
 
 from msgspec.structs import replace
@@ -39,6 +40,7 @@ from xgate.securityserver.vouching import Vouching
 from xgate.serverconf.model import ServerConf
 from xgate.signer.holder import KeyHolder
 from xgate.signer.keyring import AuthKey, Keyring, choose_auth_key, choose_sign_key
+from xgate.signer.ocsp_cache import OcspCache
 from xgate.signer.signer import SigningContext
 from xgate.trust.certificate import Certificate
 from xgate.wire.attachments import BodyLimits
@@ -51,70 +53,55 @@ __all__ = ["SecurityServer", "new_token", "new_uuid"]
 _LETTERS = (string.ascii_letters * 5)[:256].encode("ascii")
 
 
+@dataclass(kw_only=True, eq=False)
 class SecurityServer:
-    """One member's server, assembled by ``run.run_server``."""
+    """One member's server, assembled by ``run.run_server``.
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        clock: Clock,
-        journal: Journal,
-        world: Cell[World],
-        vouching: Vouching,
-        signer: KeyHolder,
-        messagelog: MessageLog,
-        peers: Peers,
-        services: Services,
-        room: Room,
-        identity: PeerIdentity,
-        internal: InternalIdentity,
-        loaded_conf: Callable[[], LoadedConf],
-        stamp_now: Callable[[Waiting], Awaitable[None]],
-        audit: Audit,
-        envelope: Envelope,
-        opdata: OperationalBuffer,
-        gates: Gates,
-        crowd: Crowd,
-        own_address: str,
-        load_serverconf: Callable[[], ServerConf],
-    ) -> None:
-        """:param room: what kept bodies may take on the disk.
+    :param room: what kept bodies may take on the disk.
+    :param loaded_conf: the global configuration loaded last, with its files.
+    :param stamp_now: gives one logged message its timestamp, or raises a Fault.
+    :param envelope: what archives are put into, and downloads as well.
+    :param opdata: takes the operational record of each exchange.
+    :param gates: where exchanges wait for their turn.
+    :param crowd: who is connected at the doors for messages.
+    :param own_address: of this machine in its network, for operational records.
+    :param load_serverconf: reads this server's own configuration; for threads.
+    :ivar servers_refused: connections of other servers that were closed because theirs has too
+        many.
+    """
 
-        :param loaded_conf: the global configuration loaded last, with its files.
-        :param stamp_now: gives one logged message its timestamp, or raises a Fault.
-        :param envelope: what archives are put into, and downloads as well.
-        :param opdata: takes the operational record of each exchange.
-        :param gates: where exchanges wait for their turn.
-        :param crowd: who is connected at the doors for messages.
-        :param own_address: of this machine in its network, for these records.
-        :param load_serverconf: reads this server's own configuration; for threads.
-        """
-        self.settings = settings
-        self.clock = clock
-        self.journal = journal
-        self.world = world
-        self.vouching = vouching
-        self.ocsp = vouching.cache
-        self.signer = signer
-        self.messagelog = messagelog
-        self.peers = peers
-        self.services = services
-        self.identity = identity
-        self.internal = internal
-        self.loaded_conf = loaded_conf
-        self.stamp_now = stamp_now
-        self.audit = audit
-        self.envelope = envelope
-        self.opdata = opdata
-        self.gates = gates
-        self.crowd = crowd
-        self.servers_refused = 0
-        """Connections of other servers that were closed because theirs has too many."""
-        self.own_address = own_address
-        self.load_serverconf = load_serverconf
-        self.room = room
-        self.body_limits, self.transport_limits = _limits_of(settings.limits)
+    settings: Settings
+    clock: Clock
+    journal: Journal
+    world: Cell[World]
+    vouching: Vouching
+    signer: KeyHolder
+    messagelog: MessageLog
+    peers: Peers
+    services: Services
+    room: Room
+    identity: PeerIdentity
+    internal: InternalIdentity
+    loaded_conf: Callable[[], LoadedConf]
+    stamp_now: Callable[[Waiting], Awaitable[None]]
+    audit: Audit
+    envelope: Envelope
+    opdata: OperationalBuffer
+    gates: Gates
+    crowd: Crowd
+    own_address: str
+    load_serverconf: Callable[[], ServerConf]
+    servers_refused: int = field(default=0, init=False)
+    body_limits: BodyLimits = field(init=False)
+    transport_limits: TransportLimits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.body_limits, self.transport_limits = _limits_of(self.settings.limits)
+
+    @property
+    def ocsp(self) -> OcspCache:
+        """The OCSP responses at hand."""
+        return self.vouching.cache
 
     @property
     def id(self) -> ServerId:
