@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from tests.cli.doctor.conftest import Patient
 
 
@@ -52,18 +49,6 @@ def test_a_folder_that_takes_no_files(patient: Patient) -> None:
     assert check == "spool"
     assert observed.startswith("/proc/1: no file can be made in /proc/1: ")
     assert "chown of /proc/1" in fix
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_disk_that_has_no_more_than_must_stay_free(patient: Patient, small_disk: Path) -> None:
