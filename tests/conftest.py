@@ -6,10 +6,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from xgate.testing.postgres import Cluster, find_postgres
 from xgate.testing.softhsm import SoftHsm, find_softhsm
+
+# How long an example takes says what else the machine does; speed is measured in benches.
+hypothesis.settings.register_profile("xgate", deadline=None)
+hypothesis.settings.load_profile("xgate")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
