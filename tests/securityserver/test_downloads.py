@@ -23,6 +23,7 @@ from xgate.messagelog.evidence import write_evidence
 from xgate.messagelog.record import Outline, Record, Stamp
 from xgate.messagelog.sqlite import SqliteStore
 from xgate.messagelog.store import Waiting
+from xgate.net.client import connect
 from xgate.net.errors import NetError
 from xgate.net.fetch import fetch
 from xgate.net.server import Exchange
@@ -176,6 +177,40 @@ async def test_what_is_too_large_for_memory_comes_whole(
         assert bundle.testzip() is None
         assert len(bundle.namelist()) == 2
         assert bundle.read(name) == octets
+
+
+class Watched(SqliteStore):
+    """A log that knows how many readings of it are open."""
+
+    reading = 0
+
+    def outlines(self, **filters: Any) -> Iterator[Outline]:
+        return self._watched(super().outlines(**filters))
+
+    def read_part(self, outline: Outline, place: int) -> Iterator[bytes]:
+        return self._watched(super().read_part(outline, place))
+
+    def _watched(self, found: Iterator[Any]) -> Iterator[Any]:
+        self.reading += 1
+        try:
+            yield from found
+        finally:
+            self.reading -= 1
+
+
+@pytest.mark.parametrize("more", ["", "&requestOnly&unique"])
+async def test_no_reading_is_open_while_a_client_takes_its_time(
+    serve: Any, tmp_path: Path, more: str
+) -> None:
+    store = Watched(tmp_path / "log.sqlite")
+    log(store, 1 if more else 2, attachments=(random.randbytes(16 << 20),))
+    port = await serve(Desk(store).answer)
+    connection = await connect("127.0.0.1", port, timeout=5.0)
+    await connection.request("GET", f"{QUERY}{more}", [])
+    head = await connection.receive_head()
+    assert (head.status, len(await connection.receive()) > 0) == (200, True)
+    assert store.reading == 0
+    await connection.aclose()
 
 
 class Forgetful:

@@ -225,7 +225,7 @@ def _bundle(store: LogStore, numbers: Sequence[int]) -> Generator[bytes, None, N
 def _containers(store: LogStore, numbers: Sequence[int]) -> Generator[_Made, None, None]:
     """One after the other, each gone with the next; what has gone meanwhile is passed over."""
     for number in numbers:
-        for outline in store.outlines(number=number):
+        for outline in tuple(store.outlines(number=number)):  # no reading stays open at a yield
             if outline.stamp is not None:
                 with _file() as file:
                     name = write_evidence_to(store, outline, file)
